@@ -1,0 +1,42 @@
+# The developer commands. Each makes what it needs first: only python3, venv and make are taken for granted.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+
+help:  ## show these lines
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+# Debian's own pip refuses to work outside a venv and is too old for dependency groups.
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/pip install --quiet --editable ".[all]"
+	@touch $@
+
+$(VENV)/.ready-test: $(VENV)/.ready
+	$(BIN)/pip install --quiet --group test
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready-test
+	$(BIN)/pip install --quiet --group dev
+	@touch $@
+
+demo: $(VENV)/.ready  ## two blogs on loopback tell each other about a link, by all three protocols
+	$(BIN)/linkback demo
+
+test: $(VENV)/.ready-test  ## the test suite
+	$(BIN)/pytest
+
+lint: $(VENV)/.ready-dev  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check: lint $(VENV)/.ready-test  ## style, types, and the test suite with its branch coverage
+	$(BIN)/pytest --cov --cov-report=term
+
+clean:  ## remove what these commands made
+	rm -rf $(VENV) .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+
+.PHONY: help demo test lint check clean

@@ -1,0 +1,1 @@
+"""Edges: each translates between linkback and one framework, and decides nothing."""

@@ -1,0 +1,91 @@
+"""A WSGI application on a port: the only owner of `waitress`.
+
+`linkback serve` and the demo use it; a host that has a server of its own does not need it.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from linkback.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
+#: more than any protocol's largest ping, so that the endpoints themselves say what is too large
+_MAX_BODY = 1_048_576
+_THREADS = 8
+#: how long `close` from another thread may take to be noticed
+_GLANCE_SECONDS = 0.5
+
+
+class Server:
+    """An application listening on `bind`, "host:port"; port 0 takes a free one.
+
+    Raises `ConfigurationError` where the address cannot be listened on, or waitress is not installed.
+    """
+
+    def __init__(self, app: WSGIApplication, bind: str) -> None:
+        self._closing = threading.Event()
+        self._sockets: dict[int, Any] = {}
+        self._server = _listen(app, bind, self._sockets)
+        host, port = getattr(self._server, "effective_listen", [self._server.socket.getsockname()])[0][:2]
+        #: the URL that it answers at
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Answer requests in the main thread until SIGTERM (SystemExit) or SIGINT (KeyboardInterrupt).
+
+        `ready` is called when those are heard.
+        """
+        signal.signal(signal.SIGTERM, _leave)
+        ready()
+        self.serve()
+
+    def serve(self) -> None:
+        """Answer requests in this thread until `close`."""
+        from waitress.wasyncore import close_all, loop
+
+        try:
+            while not self._closing.is_set():
+                loop(timeout=_GLANCE_SECONDS, use_poll=True, map=self._sockets, count=1)
+        finally:
+            self._server.task_dispatcher.shutdown()
+            close_all(self._sockets, ignore_all=True)
+
+    def close(self) -> None:
+        """Stop serving soon; may be called from any thread."""
+        self._closing.set()
+
+
+def _leave(number: int, frame: object) -> None:
+    raise SystemExit(0)
+
+
+def _listen(app: WSGIApplication, bind: str, sockets: dict[int, Any]) -> Any:
+    try:
+        from waitress.server import create_server
+        from waitress.wasyncore import close_all
+    except ImportError as error:
+        raise ConfigurationError("serving needs waitress: pip install 'linkback[server]'") from error
+    host, _, port = bind.rpartition(":")
+    if not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise ConfigurationError(f"{bind!r} is no address to listen on; give HOST:PORT, such as 127.0.0.1:8000")
+    try:
+        return create_server(
+            app,
+            map=sockets,
+            host=host.strip("[]") or "127.0.0.1",
+            port=int(port),
+            threads=_THREADS,
+            ident=None,
+            max_request_body_size=_MAX_BODY,
+            channel_timeout=30,
+            clear_untrusted_proxy_headers=True,
+        )
+    except (OSError, ValueError) as error:
+        close_all(sockets, ignore_all=True)
+        raise ConfigurationError(f"cannot listen on {bind}: {error}") from error

@@ -1,0 +1,195 @@
+"""WSGI (PEP 3333): the endpoints as an application, and signposts on a host's pages.
+
+Rule: the host's answers pass through untouched but for the signposts, and only pages that take mentions get those:
+HTML, answered 200, named by a URL that the site knows as its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from linkback import urls
+from linkback.protocols import advertise_headers, advertise_markup
+from linkback.web.app import App
+from linkback.wire import Headers, Request, Response
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from linkback.site import Site
+
+log = logging.getLogger(__name__)
+
+_HTML_TYPES = ("text/html", "application/xhtml+xml")
+# Charsets in which the ASCII of a signpost is not the bytes we would write.
+_WIDE_CHARSETS = ("utf-16", "utf-32")
+_REASONS = {200: "OK", 201: "Created", 202: "Accepted", 302: "Found", 400: "Bad Request", 404: "Not Found"}
+_REASONS |= {405: "Method Not Allowed", 411: "Length Required", 413: "Content Too Large", 415: "Unsupported Media Type"}
+_REASONS |= {429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable"}
+
+
+def endpoints(site: Site, *, base: str = "") -> WSGIApplication:
+    """The receiving endpoints of a site as a WSGI application, to be served or mounted.
+
+    `base` is its public URL, where the one in the requests is not (behind a proxy that rewrites it).
+    """
+    app = App(site, base=base)
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        site.start()
+        path = str(environ.get("PATH_INFO", ""))
+        response = app.handle(read_request(environ, app.max_body(path)), path)
+        return write_response(response, environ, start_response)
+
+    return application
+
+
+def around(app: WSGIApplication, site: Site, *, prefix: str = "/linkback", base: str = "") -> WSGIApplication:
+    """A host's application with the endpoints of its site under `prefix`, advertised on its pages.
+
+    HTML pages get `Link` and `X-Pingback` headers (next to any the host sets) and, at their end, the RDF block that
+    TrackBack looks for; protocols.md A-49, A-71, A-91. `base` is the public URL of `prefix`, `site.url` + prefix where
+    it is not given.
+    """
+    prefix = "/" + prefix.strip("/")
+    public = base.rstrip("/") or urls.origin(site.url) + prefix
+    inner = endpoints(site, base=public)
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = str(environ.get("PATH_INFO", ""))
+        if path.startswith(prefix + "/"):
+            own = dict(environ)
+            own["SCRIPT_NAME"] = str(environ.get("SCRIPT_NAME", "")) + prefix
+            own["PATH_INFO"] = path[len(prefix) :]
+            return inner(own, start_response)
+        site.start()
+        return _Advertised(app, site, public).answer(environ, start_response)
+
+    return application
+
+
+class _Advertised:
+    """One passage of a host's answer, signposts added where they belong."""
+
+    def __init__(self, app: WSGIApplication, site: Site, base: str) -> None:
+        self._app = app
+        self._site = site
+        self._base = base
+        self._tail = b""
+
+    def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
+            self._tail = b""
+            if self._is_page(environ, status, headers):
+                headers = self._signposted(environ, headers)
+            return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
+
+        chunks = self._app(environ, start)
+        return _Body(chunks, self, head=environ.get("REQUEST_METHOD") == "HEAD")
+
+    @property
+    def tail(self) -> bytes:
+        """What follows the host's last byte."""
+        return self._tail
+
+    def _is_page(self, environ: WSGIEnvironment, status: str, headers: list[tuple[str, str]]) -> bool:
+        if environ.get("REQUEST_METHOD") not in ("GET", "HEAD") or not status.startswith("200"):
+            return False
+        return Response(headers=tuple(headers)).content_type in _HTML_TYPES
+
+    def _signposted(self, environ: WSGIEnvironment, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        page = page_url(self._site, environ)
+        try:
+            permalink = self._site.pages.find(page) if self._site.listens(page) else None
+        except Exception:
+            # the host's own `resolve` broke: its page is still its page
+            log.exception("could not resolve %s", page)
+            permalink = None
+        if permalink is None:
+            return headers
+        signs = advertise_headers(self._site.protocols, self._base, permalink)
+        response = Response(headers=tuple(headers))
+        if not response.header("Content-Encoding") and not response.charset.startswith(_WIDE_CHARSETS):
+            self._tail = advertise_markup(self._site.protocols, self._base, permalink).encode(
+                "ascii", "xmlcharrefreplace"
+            )
+        return [*_lengthened(headers, len(self._tail)), *signs]
+
+
+class _Body:
+    """The host's chunks, then the tail; closes what the host gave."""
+
+    def __init__(self, chunks: Iterable[bytes], passage: _Advertised, *, head: bool) -> None:
+        self._chunks = chunks
+        self._passage = passage
+        self._head = head
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._chunks
+        if self._passage.tail and not self._head:
+            yield self._passage.tail
+
+    def close(self) -> None:
+        close = getattr(self._chunks, "close", None)
+        if close is not None:
+            close()
+
+
+def _lengthened(headers: list[tuple[str, str]], more: int) -> list[tuple[str, str]]:
+    return [
+        (name, str(int(value) + more)) if name.lower() == "content-length" and value.isdigit() else (name, value)
+        for name, value in headers
+    ]
+
+
+def page_url(site: Site, environ: WSGIEnvironment) -> str:
+    """The URL of ours that a request asks for: the site's origin, whatever name the request came by."""
+    path = urls.quote_path(str(environ.get("SCRIPT_NAME", "")) + str(environ.get("PATH_INFO", "")))
+    query = str(environ.get("QUERY_STRING", ""))
+    return f"{urls.origin(site.url)}{path or '/'}" + (f"?{query}" if query else "")
+
+
+def read_request(environ: WSGIEnvironment, max_body: int) -> Request:
+    """The request of a WSGI environment; of its body at most one byte more than `max_body` is read."""
+    headers: list[tuple[str, str]] = [
+        (name[5:].replace("_", "-").title(), str(value)) for name, value in environ.items() if name.startswith("HTTP_")
+    ]
+    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        if environ.get(name):
+            headers.append((name.replace("_", "-").title(), str(environ[name])))
+    path = urls.quote_path(str(environ.get("SCRIPT_NAME", "")) + str(environ.get("PATH_INFO", "")))
+    query = str(environ.get("QUERY_STRING", ""))
+    host = str(environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}")
+    url = f"{environ.get('wsgi.url_scheme', 'http')}://{host}{path}" + (f"?{query}" if query else "")
+    body = _read_body(environ, max_body)
+    return Request(str(environ["REQUEST_METHOD"]), url, tuple(headers), body, str(environ.get("REMOTE_ADDR", "")))
+
+
+def _read_body(environ: WSGIEnvironment, max_body: int) -> bytes:
+    """The body as far as Content-Length goes; without one, as a chunked request arrives, to the end of input.
+
+    A length that is no number, or a body shorter than announced, is no body: what was cut off is not known.
+    """
+    declared = str(environ.get("CONTENT_LENGTH") or "")
+    if declared and not (declared.isascii() and declared.isdigit()):
+        return b""
+    if not declared and not environ.get("wsgi.input_terminated"):
+        return b""
+    # int() refuses numbers of thousands of digits
+    wanted = min(int(declared[:12]), max_body + 1) if declared else max_body + 1
+    missing = wanted
+    parts: list[bytes] = []
+    while missing > 0 and (part := environ["wsgi.input"].read(missing)):
+        parts.append(part)
+        missing -= len(part)
+    return b"" if declared and missing > 0 else b"".join(parts)
+
+
+def write_response(response: Response, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+    """Give a response to a WSGI server; a HEAD gets its headers only."""
+    headers: Headers = tuple(pair for pair in response.headers if pair[0].lower() != "content-length")
+    length = ("Content-Length", str(len(response.body)))
+    start_response(f"{response.status} {_REASONS.get(response.status, 'Status')}", [*headers, length])
+    return [] if environ.get("REQUEST_METHOD") == "HEAD" else [response.body]

@@ -1,0 +1,122 @@
+"""Which IP addresses linkback talks to: the public ones, and those the operator opens by naming their network.
+
+Rule 1: an address is judged as a parsed number, never as text.
+Rule 2: the tables are our own: `ipaddress.is_global` changes between Python versions and lets multicast,
+6to4 and NAT64 pass.
+Rule 3: IPv6 is an allow-list; IPv4 hidden in `::ffff:0:0/96` is judged as that IPv4, any other disguise is refused.
+Rule 4: what is closed is opened by naming a network, never by a switch that opens everything.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from linkback.errors import ConfigurationError
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+#: every special-purpose range of IPv4 (RFC 6890 and its registry, multicast, the old 6to4 relays)
+_SPECIAL_V4 = tuple(
+    IPv4Network(text)
+    for text in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+    )
+)
+#: where IPv6 is handed out to the public ...
+_UNICAST_V6 = IPv6Network("2000::/3")
+#: ... less what is reserved there: Teredo and other protocol assignments, documentation, 6to4
+_SPECIAL_V6 = tuple(IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"))
+_MAPPED = IPv6Network("::ffff:0:0/96")
+
+
+def parse(text: str) -> Address | None:
+    """The address a text means, with the IPv4 inside where it is a mapped one; None where it is no address.
+
+    An address with a zone (`fe80::1%eth0`) is none that a URL may lead to.
+    """
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv4Address):
+        return address
+    if address.scope_id is not None:
+        return None
+    return address.ipv4_mapped or address
+
+
+def is_public(address: str | Address) -> bool:
+    """Whether an address belongs to the public internet; a text that is no address does not."""
+    parsed = parse(str(address))
+    if isinstance(parsed, IPv4Address):
+        return not any(parsed in network for network in _SPECIAL_V4)
+    if isinstance(parsed, IPv6Address):
+        return parsed in _UNICAST_V6 and not any(parsed in network for network in _SPECIAL_V6)
+    return False
+
+
+class Guard:
+    """Judges addresses: public ones pass, and those in the networks opened by name.
+
+    `allow` names networks in CIDR form ("127.0.0.0/8") or single addresses. Raises `ConfigurationError`
+    naming the first one that is no network.
+    """
+
+    __slots__ = ("_opened",)
+
+    def __init__(self, allow: Iterable[str] = ()) -> None:
+        names = (allow,) if isinstance(allow, str) else allow
+        self._opened = tuple(_network(name) for name in names)
+
+    @property
+    def opens_any(self) -> bool:
+        """Whether any network was opened by name."""
+        return bool(self._opened)
+
+    def opens(self, address: str) -> bool:
+        """Whether an address lies in a network that was opened by name."""
+        parsed = parse(address)
+        return parsed is not None and any(parsed in network for network in self._opened)
+
+    def judge(self, address: str) -> str | None:
+        """Why an address is refused, in words for the operator; None where we may talk to it."""
+        parsed = parse(address)
+        if parsed is None:
+            return f"{address} is not an address linkback can talk to"
+        if is_public(parsed) or self.opens(address):
+            return None
+        return f"{address} is not a public address (open it with --allow-network {_suggestion(parsed)})"
+
+
+def _network(name: str) -> Network:
+    try:
+        network = ipaddress.ip_network(name)
+    except ValueError as error:
+        raise ConfigurationError(f"{name!r} is not a network that can be opened: {error}") from error
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        inside = int(network.network_address) & 0xFFFF_FFFF
+        return IPv4Network((inside, network.prefixlen - _MAPPED.prefixlen))
+    return network
+
+
+def _suggestion(address: Address) -> str:
+    if address.version == 4 and address.is_loopback:
+        return "127.0.0.0/8"
+    return f"{address}/{address.max_prefixlen}"

@@ -1,0 +1,135 @@
+"""The elements that can link, and what one pass over a page keeps of it.
+
+Rule: plain values and counting. Which tags a reader would see is decided by who calls `Collector.keep`.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+#: elements with an attribute that linkback reads
+LINKING = frozenset({"a", "area", "link", "data"})
+EMBEDDING = frozenset({"img", "audio", "video", "source", "track", "iframe", "embed", "object", "input"})
+CITING = frozenset({"q", "blockquote", "ins", "del"})
+KEPT = LINKING | EMBEDDING | CITING | {"base", "meta"}
+#: elements whose content HTML reads as text
+RAW_TEXT = frozenset({"title", "textarea", "style", "script", "xmp", "iframe", "noembed", "noframes", "plaintext"})
+_MAX_TEXT = 1000
+# Where trees turn quadratic: attributes on one tag, and nesting (measured; 250 is libxml2's own tree limit).
+_TAME_DEPTH = 200
+_TAME_ATTRIBUTES = 200
+_TAME_ELEMENTS = 60_000
+# Not lower() and split(), which know letters and blanks that HTML does not.
+_TOKENS = str.maketrans(string.ascii_uppercase + "\t\n\f\r", string.ascii_lowercase + "    ")
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One element that can link. `position` counts the elements of its name before it.
+
+    `foreign` says that it stands in SVG or MathML. `text` is that of an `a`, cut at 1,000 characters.
+    """
+
+    name: str
+    attributes: Mapping[str, str]
+    position: int
+    foreign: bool = False
+    text: str = ""
+
+    def get(self, attribute: str) -> str | None:
+        return self.attributes.get(attribute)
+
+    def tokens(self, attribute: str) -> tuple[str, ...]:
+        """The value split on ASCII blanks, its ASCII letters in lower case (protocols.md A-20)."""
+        value = self.attributes.get(attribute, "")
+        return tuple(token for token in value.translate(_TOKENS).split(" ") if token)
+
+
+@dataclass(slots=True)
+class Document:
+    """What one pass over a page found, in document order."""
+
+    elements: list[Element] = field(default_factory=list)
+    title: str = ""
+    root: str = ""
+    depth: int = 0
+    widest: int = 0
+    count: int = 0
+
+    @property
+    def tame(self) -> bool:
+        """Whether a tree of it can be built at a reasonable price."""
+        return self.depth <= _TAME_DEPTH and self.widest <= _TAME_ATTRIBUTES and self.count <= _TAME_ELEMENTS
+
+
+class Collector:
+    """Keeps what `Document` holds. A subclass receives a parser's events and calls these."""
+
+    def __init__(self) -> None:
+        self.document = Document()
+        self._counts: dict[str, int] = {}
+        self._depth = 0
+        #: the links that are open: their index, -1 for one that is not shown, and their words
+        self._open: list[tuple[int, list[str]]] = []
+        self._title: list[str] | None = None
+
+    def measure(self, name: str, attributes: Mapping[str, str]) -> None:
+        """An element of any kind begins."""
+        document = self.document
+        document.root = document.root or name
+        document.count += 1
+        self._depth += 1
+        document.depth = max(document.depth, self._depth)
+        document.widest = max(document.widest, len(attributes))
+
+    def keep(self, name: str, attributes: Mapping[str, str], *, foreign: bool, hidden: bool) -> None:
+        """An element of `KEPT` begins; a hidden one is only counted."""
+        position = self._counts.get(name, 0)
+        self._counts[name] = position + 1
+        if name == "a":
+            self._open.append((-1 if hidden else len(self.document.elements), []))
+        if not hidden:
+            self.document.elements.append(Element(name, attributes, position, foreign))
+
+    def keep_title(self) -> None:
+        """The page's title begins, unless it had one."""
+        if not self.document.title:
+            self._title = []
+
+    def forget_links(self) -> None:
+        """Nothing that was found in the body is shown after all."""
+        self._open = []
+        self.document.elements = [each for each in self.document.elements if each.name in ("base", "link", "meta")]
+
+    def finish(self, name: str) -> None:
+        """An element of any kind ends."""
+        self._depth -= 1
+        if name == "a" and self._open:
+            self._finish_link()
+        elif name == "title" and self._title is not None:
+            self.document.title = " ".join("".join(self._title).split())
+            self._title = None
+
+    def _finish_link(self) -> None:
+        index, parts = self._open.pop()
+        if index < 0:
+            return
+        text = " ".join("".join(parts).split())[:_MAX_TEXT]
+        self.document.elements[index] = replace(self.document.elements[index], text=text)
+        if self._open:
+            self._open[-1][1].append(text)
+
+    def data(self, data: str) -> None:
+        """Text, of the title or of the innermost link."""
+        if self._title is not None:
+            self._title.append(data)
+        elif self._open and len(self._open[-1][1]) < _MAX_TEXT:
+            self._open[-1][1].append(data[:_MAX_TEXT])
+
+    def close(self) -> Document:
+        """The end of the page, which ends all that is open."""
+        while self._open:
+            self._finish_link()
+        return self.document

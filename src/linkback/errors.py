@@ -1,0 +1,140 @@
+"""Every way linkback says no, in one tree, each with its evidence.
+
+LinkbackError
+├── ConfigurationError      wrong settings: a site URL, a network, a database URL
+├── Refused                 a claim or delivery turned down      (.reason .detail)
+│   ├── NoBacklink          the source was read and does not link to the target
+│   └── SourceGone          the source answers 410 or 404
+├── FetchError              a page could not be read             (.url .temporary .sent)
+│   ├── Blocked             the address, port or scheme is not one we talk to
+│   ├── Unreachable         DNS, connection, TLS or framing failed
+│   │   └── TimedOut        the whole exchange took longer than its deadline
+│   ├── TooManyRedirects
+│   └── BadStatus           the server answered with an error    (.status)
+└── StoreError              the database said no
+
+A rule raises a `Reason`; how a protocol words it is a table in that protocol's module.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class Reason(enum.StrEnum):
+    """Why a claim or a delivery was turned down; the value is a stable short word."""
+
+    # the request itself
+    MALFORMED = "malformed"
+    UNKNOWN_ENCODING = "unknown-encoding"
+    UNDECODABLE = "undecodable"
+    NOT_A_CALL = "not-a-call"
+    UNKNOWN_METHOD = "unknown-method"
+    BAD_ARGUMENTS = "bad-arguments"
+    BAD_CONTENT_TYPE = "bad-content-type"
+    WRONG_VERB = "wrong-verb"
+    TOO_LARGE = "too-large"
+    # the claim, judged without the network
+    SOURCE_INVALID = "source-invalid"
+    TARGET_INVALID = "target-invalid"
+    TARGET_UNKNOWN = "target-unknown"
+    TARGET_GONE = "target-gone"
+    TARGET_CLOSED = "target-closed"
+    SAME_PAGE = "same-page"
+    DUPLICATE = "duplicate"
+    BLOCKED = "blocked"
+    TOO_OFTEN = "too-often"
+    # the source, once it was fetched
+    SOURCE_UNREADABLE = "source-unreadable"
+    SOURCE_MISSING = "source-missing"
+    SOURCE_GONE = "source-gone"
+    NO_BACKLINK = "no-backlink"
+    TRUNCATED = "truncated"
+    UNSUPPORTED_TYPE = "unsupported-type"
+    # us
+    UNAVAILABLE = "unavailable"
+    INTERNAL = "internal"
+
+
+class LinkbackError(Exception):
+    """The root of everything linkback raises on purpose."""
+
+
+class ConfigurationError(LinkbackError):
+    """A setting cannot be used; the message says which and why."""
+
+
+class Refused(LinkbackError):
+    """A claim or a delivery was turned down.
+
+    `reason` is the `Reason`; `detail` is one sentence for the operator's eyes, never sent
+    to a stranger; `retry_after` is a number of seconds where waiting would help.
+    """
+
+    def __init__(self, reason: Reason, detail: str = "", *, retry_after: int | None = None) -> None:
+        super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
+        self.reason = reason
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class NoBacklink(Refused):
+    """The source was read, and nothing on it links to the target (Webmention 3.2.2)."""
+
+
+class SourceGone(Refused):
+    """The source says that it no longer exists: 410, a 410 in its markup, or 404."""
+
+
+class FetchError(LinkbackError):
+    """A page could not be read.
+
+    `url` is what was asked for; `temporary` says whether trying again later can help;
+    `sent` is true when our whole request had left, so that the other side may have acted.
+    """
+
+    def __init__(self, url: str, message: str, *, temporary: bool = True, sent: bool = False) -> None:
+        super().__init__(f"{url}: {message}")
+        self.url = url
+        self.message = message
+        self.temporary = temporary
+        self.sent = sent
+
+
+class Blocked(FetchError):
+    """The URL leads to an address, port or scheme that linkback does not talk to."""
+
+    def __init__(self, url: str, message: str, *, sent: bool = False) -> None:
+        super().__init__(url, message, temporary=False, sent=sent)
+
+
+class Unreachable(FetchError):
+    """DNS, the connection, TLS or the framing of the answer failed."""
+
+
+class TimedOut(Unreachable):
+    """The exchange as a whole took longer than its deadline."""
+
+
+class TooManyRedirects(FetchError):
+    """More redirects than `Limits.redirects`, or a redirect that leads nowhere."""
+
+
+class BadStatus(FetchError):
+    """The server answered with a status that is no page; `status` is that number."""
+
+    #: statuses that say "not now": waiting can help (protocols.md A-7, B-38, D-25)
+    TEMPORARY = frozenset({408, 425, 429})
+
+    def __init__(self, url: str, status: int) -> None:
+        super().__init__(
+            url,
+            f"the server answered {status}",
+            temporary=status >= 500 or status in self.TEMPORARY,
+            sent=True,
+        )
+        self.status = status
+
+
+class StoreError(LinkbackError):
+    """The database could not be opened, read or written."""

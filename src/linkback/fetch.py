@@ -1,0 +1,206 @@
+"""The only door to the network.
+
+Rule 1: every hop passes the same guard, at the moment of connecting, so neither a redirect nor DNS leads inside.
+Rule 2: the deadline covers the whole exchange, redirects and name look-ups included, not one read.
+Rule 3: nothing of the operator's goes out that was not put in: no proxy, cookie, `.netrc`, Referer or credentials.
+Rule 4: a body that nobody will look at is never read: a redirect's, or a picture's.
+
+How it is done stands below: `addresses` judges, `door` connects, `exchange` speaks HTTP, `inflate` unpacks, `deadline`
+cuts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import socket
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from linkback import __version__, urls
+from linkback.addresses import Guard
+from linkback.deadline import Deadline
+from linkback.door import Door, Peer, Progress, Resolver, tls_context
+from linkback.errors import Blocked, TooManyRedirects
+from linkback.exchange import Exchange, translated
+from linkback.urls import Url
+from linkback.wire import Headers, Request, Response
+
+#: protocols.md A-14
+DEFAULT_ACCEPT = "text/html, application/xhtml+xml;q=0.9, */*;q=0.1"
+
+_FOLLOWED_BY_GET = frozenset({301, 302, 303, 307, 308})
+#: a 303 says that the POST was taken and where to look: it is an answer (protocols.md B-16)
+_FOLLOWED_BY_POST = frozenset({301, 302, 307, 308})
+#: fields that say how this one request is framed and routed, which is never the caller's business
+_OURS = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "expect", "upgrade"})
+#: what `page` knows how to read; pages without a type are looked at (protocols.md A-9, D-7 to D-10)
+_READABLE = re.compile(r"text/.*|application/json|.*(?:/xml|\+xml|\+json)|", re.DOTALL)
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much of the web we are willing to take in at once.
+
+    `seconds` is for a whole GET, redirects and DNS included, `send_seconds` for a whole POST, `connect` for one
+    address. `bytes` caps a page, decoded; `reply_bytes` the answer to a POST. `ports` are those talked to outside the
+    networks that were opened by name.
+    """
+
+    seconds: float = 10.0
+    send_seconds: float = 30.0
+    connect: float = 3.0
+    bytes: int = 1_048_576
+    reply_bytes: int = 65_536
+    redirects: int = 5
+    ports: frozenset[int] = frozenset({80, 443, 8080, 8443})
+
+
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    """What stays the same over all hops of one fetch."""
+
+    method: str
+    headers: Headers
+    body: bytes | None
+    followed: frozenset[int]
+    limit: int
+    wants: Callable[[str], bool]
+
+
+class Fetcher:
+    """Fetches pages and delivers pings; one is shared by many threads.
+
+    Talks to public addresses and to the networks named in `allow` ("127.0.0.0/8"; there on any port), within `limits`.
+    `user_agent` replaces the product part of the User-Agent; `resolver` stands in for `socket.getaddrinfo`; `ca_file`
+    adds a certificate authority to the public ones. Raises `ConfigurationError` for a network or a file that is none.
+    """
+
+    def __init__(
+        self,
+        allow: Iterable[str] = (),
+        limits: Limits = Limits(),
+        *,
+        user_agent: str = "",
+        resolver: Resolver | None = None,
+        ca_file: str | None = None,
+    ) -> None:
+        if ca_file is not None:
+            tls_context(ca_file)
+        self._limits = limits
+        self._product = user_agent
+        self._door = Door(
+            guard=Guard(allow),
+            ports=limits.ports,
+            connect=limits.connect,
+            ca_file=ca_file,
+            resolver=resolver or socket.getaddrinfo,
+        )
+
+    def get(self, url: str, *, accept: str = DEFAULT_ACCEPT, purpose: str = "") -> Response:
+        """GET a page, following redirects; any status comes back as a Response.
+
+        `purpose` is told to the server in the User-Agent. The fragment of `url` is not sent. The body is cut at
+        `Limits.bytes`, and then `truncated` is set; it is set as well where a body just stops, with nothing to say
+        that this is its end. The body of a media type that is not `readable` is left where it is: b"".
+        Raises `Blocked`, `Unreachable`, `TimedOut` or `TooManyRedirects` (protocols.md A-1 to A-9, D-10, D-20 to D-23).
+        """
+        headers = (("User-Agent", user_agent(self._product, purpose)), ("Accept", accept))
+        errand = _Errand("GET", headers, None, _FOLLOWED_BY_GET, self._limits.bytes, readable)
+        return self._run(url, errand, self._limits.seconds)
+
+    def send(self, request: Request) -> Response:
+        """Deliver one POST; any status comes back as a Response, a 303 too.
+
+        Other redirects get the same request again (protocols.md B-16). The headers of `request` are kept, apart from
+        those that frame it. The body is cut at `Limits.reply_bytes`. Raises as `get` does; `sent` then says whether
+        a whole request had left, so that the other side may have acted.
+        """
+        given = tuple((name, value) for name, value in request.headers if name.lower() not in _OURS)
+        names = {name.lower() for name, _ in given}
+        defaults = (("User-Agent", user_agent(self._product)), ("Accept", "*/*"))
+        headers = (*((name, value) for name, value in defaults if name.lower() not in names), *given)
+        limit = self._limits.reply_bytes
+        errand = _Errand(request.method, headers, request.body, _FOLLOWED_BY_POST, limit, lambda media_type: True)
+        return self._run(request.url, errand, self._limits.send_seconds)
+
+    def _run(self, url: str, errand: _Errand, seconds: float) -> Response:
+        progress = Progress(url, Deadline(seconds))
+        page = _admitted(urls.parse(url), progress)
+        passed: list[str] = []
+        with translated(progress), progress.deadline:
+            while True:
+                found = self._visit(page, errand, progress, tuple(passed))
+                if isinstance(found, Response):
+                    return found
+                passed.append(page.href)
+                if len(passed) > self._limits.redirects:
+                    message = f"more than {self._limits.redirects} redirects"
+                    raise TooManyRedirects(url, message, sent=progress.sent)
+                page = found
+
+    def _visit(self, page: Url, errand: _Errand, progress: Progress, passed: tuple[str, ...]) -> Response | Url:
+        """One hop: the answer, or where it leads on."""
+        host = page.origin.partition("://")[2]
+        headers = (("Host", host), *errand.headers, ("Accept-Encoding", "gzip"), ("Connection", "close"))
+        sock = self._door.open(Peer(page.host, page.port, page.scheme == "https"), progress)
+        with Exchange(sock, progress) as exchange:
+            status, fields = exchange.request(errand.method, page.request_target, headers, errand.body)
+            if status in errand.followed:
+                return _onward(page, fields, progress)
+            response = Response(status, fields, url=page.href, redirects=passed)
+            if not errand.wants(response.content_type):
+                return response
+            body, truncated = exchange.read(errand.limit)
+        return dataclasses.replace(response, body=body, truncated=truncated)
+
+
+def readable(content_type: str) -> bool:
+    """Whether linkback can read a media type, given without parameters and in lower case; "" is looked at.
+
+    Text, JSON and XML are, SVG with them; pictures, sound, archives and PDF are not (protocols.md A-9, D-7 to D-10).
+    """
+    return _READABLE.fullmatch(content_type) is not None
+
+
+def introduction(contact: str = "") -> str:
+    """Who we are, for `Fetcher(user_agent=…)`: `linkback/1.2 (+https://me.example)`.
+
+    `contact` is the URL where whoever sees our requests learns whose they are (protocols.md B-17).
+    """
+    product = f"linkback/{__version__}"
+    return f"{product} (+{contact})" if contact else product
+
+
+def user_agent(product: str = "", purpose: str = "") -> str:
+    """How we introduce ourselves: `linkback/1.2 (+https://me.example; verifying)` (protocols.md A-14, B-17, D-21).
+
+    `product` replaces the part before the purpose, which joins a comment that stands there already. Control characters
+    are dropped, and what ASCII cannot say becomes `?`.
+    """
+    product, purpose = (_CONTROLS.sub("", text).strip() for text in (product, purpose))
+    product = product or introduction()
+    if purpose:
+        product = f"{product[:-1]}; {purpose})" if product.endswith(")") else f"{product} ({purpose})"
+    return product.encode("ascii", "replace").decode("ascii")
+
+
+def _admitted(page: Url | None, progress: Progress) -> Url:
+    """The URL, if it is one that may be fetched at all; raises `Blocked`, whose words hold no password."""
+    if page is None:
+        raise Blocked(progress.url, "it is not a URL, or too long a one", sent=progress.sent)
+    if page.has_credentials:
+        url = progress.url if progress.peer else f"{page.origin}{page.request_target}"
+        raise Blocked(url, f"a URL with a user name or password is not fetched ({page.host})", sent=progress.sent)
+    if not page.is_web:
+        raise Blocked(progress.url, f"only http and https are fetched, not {page.scheme}", sent=progress.sent)
+    return page
+
+
+def _onward(page: Url, fields: Headers, progress: Progress) -> Url:
+    location = urls.clean(next((value for name, value in fields if name.lower() == "location"), ""))
+    onward = urls.parse(location, page.href) if location else None
+    if onward is None:
+        raise TooManyRedirects(progress.url, "a redirect that leads nowhere", sent=progress.sent)
+    return _admitted(onward, progress)

@@ -1,0 +1,299 @@
+"""From a claim to a mention.
+
+Rule 1: a claim is judged without the network, recorded together with its job, and only then answered.
+Rule 2: nothing is a mention before its source was fetched and links to us.
+Rule 3: a mention is taken away only where no claim that announced it holds any more: who sends a claim is a stranger.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from linkback import urls
+from linkback.errors import LinkbackError, Reason, Refused
+from linkback.model import Backlink, Claim, ClaimState, Job, Mention, Status
+from linkback.ownpages import OwnPages
+from linkback.page import Page
+from linkback.policy import Policy, Retry, judge, takes_away
+from linkback.protocols import Protocol
+from linkback.receiver import find_backlink, purpose, read_source
+from linkback.store import ClaimRecord, Storage, Verdict
+from linkback.wire import Fetch
+
+log = logging.getLogger(__name__)
+
+#: what another look at the source may turn into a yes (protocols.md D-27)
+_SECOND_LOOK = frozenset({Reason.NO_BACKLINK, Reason.SOURCE_MISSING, Reason.TRUNCATED})
+_DESCRIPTION = ("title", "author", "excerpt", "published", "kind", "final_url")
+
+
+class _HostFailed(Exception):
+    """The host's own `resolve` raised: no fault of the source, so its claim must not end by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one look at the source found for one claim."""
+
+    record: ClaimRecord
+    found: Backlink | Exception
+
+    @property
+    def failure(self) -> tuple[Reason | None, bool]:
+        """Why it was no backlink (None where it was one), and whether another look may end differently."""
+        return judge(self.found) if isinstance(self.found, Exception) else (None, False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbox:
+    """Receives claims for the pages of one site, and checks them."""
+
+    pages: OwnPages
+    store: Storage
+    fetch: Fetch
+    policy: Policy
+    retry: Retry
+    protocols: dict[str, Protocol]
+    now: Callable[[], datetime]
+    on_mention: Callable[[Mention], None] | None = None
+
+    def receive(self, claim: Claim) -> ClaimRecord:
+        """Record a claim and the job to check it.
+
+        Raises `Refused` for what can be told without the network (protocols.md C-40, C-72), `StoreError` where it could
+        not be recorded, and what `resolve` raises.
+        """
+        protocol = self.protocols.get(claim.protocol)
+        if protocol is None:
+            raise Refused(Reason.BAD_ARGUMENTS, f"this site does not speak {claim.protocol!r}")
+        source = urls.check_argument(claim.source, Reason.SOURCE_INVALID)
+        target = urls.check_argument(claim.target, Reason.TARGET_INVALID)
+        page = self.pages.find(target)
+        if urls.same_page(source, target) or self.pages.means_same(urls.without_fragment(source), page):
+            raise Refused(Reason.SAME_PAGE, "source and target are one page")
+        claim = replace(claim, source=source, target=target)
+        self.policy.admit(claim)
+        now = self.now()
+        key = urls.pair_key(self.pages.url, source, page)
+        rested = self._rested(key, protocol, now)
+        record = ClaimRecord(
+            id=secrets.token_urlsafe(16), site=self.pages.url, key=key, page=page, claim=claim, received=now
+        )
+        self.store.add_claim(record, due=max(rested, now + timedelta(seconds=self.policy.settle_seconds)))
+        return record
+
+    def _rested(self, key: str, protocol: Protocol, now: datetime) -> datetime:
+        """When the source may be fetched for this pair again; raises `Refused` for a repeat that is not taken at all.
+
+        A repeated webmention asks for another look (C-79) and is told to wait for it; the other protocols said it once
+        (C-42) and do not hear of the wait, as an earlier failure is checked again (C-41).
+        """
+        mention = None if protocol.updates else self.store.mention_for(key)
+        # Only what everybody can see is called a duplicate: the answer tells nothing of what a moderator did.
+        if mention is not None and mention.status is Status.APPROVED and protocol.name in mention.protocols:
+            raise Refused(Reason.DUPLICATE, "this link is already registered")
+        last = self.store.last_claim(key, protocol.name)
+        if last is None:
+            return now
+        # one that was never checked has a job, which is not put off by this: the earlier time holds
+        rested = (last.checked or now) + timedelta(seconds=self.policy.pair_seconds)
+        if protocol.updates and last.checked is not None and rested > now:
+            wait = math.ceil((rested - now).total_seconds())
+            raise Refused(Reason.TOO_OFTEN, "the source of this pair was fetched just now", retry_after=wait)
+        return rested
+
+    def check(self, job: Job) -> None:
+        """Fetch the source of a pair's claims once, look for each backlink, record what was found.
+
+        Raises `StoreError`, with nothing recorded, and an exception where the host's `resolve` failed.
+        """
+        waiting = self.store.open_claims(job.subject)
+        if not waiting:
+            self.store.finish_check(job, Verdict(key=job.subject, page="", claims=()))
+            return
+        page = self._read(waiting[0].claim)
+        # those that came while it was fetched are answered by the same page
+        records = self.store.open_claims(job.subject) or waiting
+        looks = [_Look(record, self._look_for(page, record.claim)) for record in records]
+        before = self.store.mention_for(job.subject)
+        verdict = self._verdict(job, looks, before)
+        if verdict.removed and before is not None and self._still_linked(page, records, before):
+            verdict = replace(verdict, removed=False, claims=[_not_deleted(record) for record in verdict.claims])
+        self.store.finish_check(job, verdict)
+        if verdict.mention is not None:
+            self._tell(job.subject, verdict.mention)
+
+    def give_up(self, job: Job) -> None:
+        """End the claims of a job that cannot be done."""
+        records = self.store.open_claims(job.subject)
+        now = self.now()
+        ended = tuple(
+            replace(record, state=ClaimState.FAILED, reason=Reason.INTERNAL, open=False, checked=now)
+            for record in records
+        )
+        self.store.finish_check(job, Verdict(key=job.subject, page=records[0].page if records else "", claims=ended))
+
+    def _read(self, claim: Claim) -> Page | LinkbackError:
+        try:
+            return read_source(self.fetch, claim.source, purpose=purpose(claim.protocol, claim.target))
+        except LinkbackError as error:
+            return error
+
+    def _look_for(self, page: Page | LinkbackError, claim: Claim) -> Backlink | Exception:
+        if isinstance(page, LinkbackError):
+            return page
+        try:
+            extended = self.protocols[claim.protocol].extended
+            return find_backlink(page, claim.source, claim.target, extended=extended, matches=self._matcher(claim))
+        except Refused as error:
+            return error
+        except _HostFailed:
+            raise
+        except Exception as error:
+            # a page that breaks a reader is its sender's loss, not the next claim's
+            log.exception("could not read %s", claim.source)
+            return error
+
+    def _matcher(self, claim: Claim) -> Callable[[str], bool]:
+        """Whether a link proves a claim: it leads to its target, or to the ping URL it came in by (C-63)."""
+
+        def matches(link: str) -> bool:
+            if claim.endpoint and urls.satisfies(link, claim.endpoint):
+                return True
+            try:
+                return ours(link)
+            except Exception as error:
+                raise _HostFailed(f"resolve failed for {link}") from error
+
+        try:
+            ours = self.pages.matcher(claim.target)
+        except Exception as error:
+            raise _HostFailed(f"resolve failed for {claim.target}") from error
+        return matches
+
+    def _still_linked(self, page: Page | LinkbackError, records: Sequence[ClaimRecord], before: Mention) -> bool:
+        """Whether the source links to the page in any way that was ever announced.
+
+        A webmention that names a fragment nobody links to says nothing of the page; and what a trackback proved by a
+        link to its ping URL no other protocol can see.
+        """
+        last = (self.store.last_claim(records[0].key, protocol) for protocol in before.protocols)
+        announced = [record.claim for record in (*records, *last) if record is not None]
+        whole = (replace(claim, target=urls.without_fragment(claim.target)) for claim in announced)
+        return any(isinstance(self._look_for(page, claim), Backlink) for claim in whole)
+
+    def _verdict(self, job: Job, looks: Sequence[_Look], before: Mention | None) -> Verdict:
+        now = self.now()
+        mention = self._mention(looks, before, now)
+        nexts = [None if mention else self._next_look(look, job, now) for look in looks]
+        ended = [
+            self._end(look, before, mention, now) if again is None else _waiting(look, now)
+            for look, again in zip(looks, nexts, strict=True)
+        ]
+        return Verdict(
+            key=job.subject,
+            page=looks[0].record.page,
+            claims=ended,
+            mention=mention,
+            removed=any(record.state is ClaimState.DELETED for record in ended),
+            again=min((again for again in nexts if again is not None), default=None),
+        )
+
+    def _next_look(self, look: _Look, job: Job, now: datetime) -> datetime | None:
+        """When to look again for what was not found; None where that was the last word (protocols.md D-25, D-27)."""
+        reason, hope = look.failure
+        if not hope:
+            return None
+        if reason not in _SECOND_LOOK:
+            return self.retry.due(job.attempts, now)
+        looked_twice = look.record.reason in _SECOND_LOOK
+        return None if looked_twice else now + timedelta(seconds=self.policy.second_look_seconds)
+
+    def _end(self, look: _Look, before: Mention | None, mention: Mention | None, now: datetime) -> ClaimRecord:
+        reason, _ = look.failure
+        done = replace(look.record, open=False, checked=now, reason=reason)
+        if reason is None and mention is not None:
+            return replace(done, state=_state(before, mention))
+        claim = look.record.claim
+        log.info("no mention of %s by %s: %s", claim.target, claim.source, look.found)
+        visible = mention is None and before is not None and before.status is not Status.REMOVED
+        protocol = self.protocols.get(claim.protocol)
+        asked = protocol is not None and protocol.updates
+        taken = visible and asked and reason is not None and takes_away(reason, asked=asked)
+        return replace(done, state=ClaimState.DELETED if taken else ClaimState.FAILED)
+
+    def _mention(self, looks: Sequence[_Look], before: Mention | None, now: datetime) -> Mention | None:
+        proven = [(look.record, look.found) for look in looks if isinstance(look.found, Backlink)]
+        if not proven:
+            return None
+        record, backlink = proven[0]
+        announced = tuple(dict.fromkeys(record.claim.protocol for record, _ in proven))
+        known = before.protocols if before is not None else ()
+        if all(self.protocols[name].describes_source for name in (*announced, *known) if name in self.protocols):
+            backlink = in_their_words(record.claim, backlink)
+        return Mention(
+            id="",
+            site=record.site,
+            source=record.claim.source,
+            target=record.claim.target,
+            protocols=announced,
+            status=self.policy.status(backlink),
+            received=record.received,
+            checked=now,
+            title=backlink.title,
+            author=backlink.author,
+            excerpt=backlink.excerpt,
+            published=backlink.published,
+            kind=backlink.kind,
+            final_url=backlink.final_url,
+        )
+
+    def _tell(self, key: str, found: Mention) -> None:
+        log.info("%s mentions %s", found.source, found.target)
+        if self.on_mention is None:
+            return
+        mention = self.store.mention_for(key)
+        try:
+            if mention is not None:
+                self.on_mention(mention)
+        except Exception:
+            # the mention is recorded; what the host does with it is the host's
+            log.exception("the on_mention hook failed")
+
+
+def _waiting(look: _Look, now: datetime) -> ClaimRecord:
+    """A claim that will be looked at again: not ended, whatever was found so far."""
+    reason, _ = look.failure
+    log.info("no mention of %s by %s yet: %s", look.record.claim.target, look.record.claim.source, look.found)
+    return replace(look.record, state=ClaimState.QUEUED, reason=reason, checked=now, open=True)
+
+
+def _not_deleted(record: ClaimRecord) -> ClaimRecord:
+    return replace(record, state=ClaimState.FAILED) if record.state is ClaimState.DELETED else record
+
+
+def _state(before: Mention | None, mention: Mention) -> ClaimState:
+    """What a proven claim is told: held, new, changed or as it was (protocols.md C-78)."""
+    fresh = before is None or before.status is Status.REMOVED
+    status = mention.status if before is None or fresh else before.status
+    if status is not Status.APPROVED:
+        return ClaimState.PENDING
+    if before is None or fresh:
+        return ClaimState.SUCCESS
+    changed = any(getattr(before, name) != getattr(mention, name) for name in _DESCRIPTION)
+    return ClaimState.UPDATED if changed else ClaimState.UNCHANGED
+
+
+def in_their_words(claim: Claim, backlink: Backlink) -> Backlink:
+    """A backlink described as its trackback described it (protocols.md E-3); the page fills what was left out."""
+    return replace(
+        backlink,
+        title=claim.title if claim.title and claim.title != claim.source else backlink.title,
+        excerpt=claim.excerpt or backlink.excerpt,
+        author=backlink.author if backlink.author.name else replace(backlink.author, name=claim.blog_name),
+    )

@@ -1,0 +1,145 @@
+"""Who runs due work: the asking thread, threads of this process, or somebody else.
+
+Rule: a runner decides when, never what. The database is the record of work, so a runner may be killed at any point,
+and a nudge is only a hint.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import typing
+import weakref
+from collections.abc import Callable
+
+from linkback.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+#: do one due job; false where nothing is due
+Step = Callable[[], bool]
+#: seconds until something is due; None where nothing waits
+Wait = Callable[[], float | None]
+
+_LONGEST_NAP = 30.0
+_LONGEST_BACKOFF = 60.0
+
+
+class Runner(typing.Protocol):
+    """What a site asks of whoever runs its work."""
+
+    def attach(self, step: Step, wait: Wait) -> None:
+        """Learn how to do one job and how long to wait for the next."""
+
+    def nudge(self) -> None:
+        """There may be work: begin soon, or now. Never raises: what is due is recorded, and will be found."""
+
+    def stop(self, timeout: float = ...) -> None:
+        """Finish what is being done and run nothing more; wait at most `timeout` seconds for it."""
+
+
+class External:
+    """Runs nothing: another process drains the store, or `Site.drain` is called."""
+
+    def attach(self, step: Step, wait: Wait) -> None:
+        """Nothing to learn."""
+
+    def nudge(self) -> None:
+        """Nothing to begin."""
+
+    def stop(self, timeout: float = 0.0) -> None:
+        """Nothing to finish."""
+
+
+class Embedded:
+    """Runs work in `threads` daemon threads of this process, started by the first nudge, for one site.
+
+    A fork takes no threads along, so the first nudge in a new process starts its own. After `stop` nothing runs any
+    more. Raises `ConfigurationError` for fewer threads than one.
+    """
+
+    def __init__(self, threads: int = 4) -> None:
+        if threads < 1:
+            raise ConfigurationError(f"a runner needs at least one thread, not {threads}")
+        self._size = threads
+        self._step: Step | None = None
+        self._wait: Wait = lambda: None
+        self._stopping = False
+        self._begin()
+        _every.add(self)
+
+    def _begin(self) -> None:
+        self._wake = threading.Condition()
+        self._nudges = 0
+        self._threads: list[threading.Thread] = []
+
+    def attach(self, step: Step, wait: Wait) -> None:
+        """Learn how to do one job; raises `ConfigurationError` for a second site."""
+        if self._step is not None:
+            raise ConfigurationError("this runner works for another site already; give each site its own")
+        self._step, self._wait = step, wait
+
+    def nudge(self) -> None:
+        """Wake the threads, or start them."""
+        with self._wake:
+            self._nudges += 1
+            self._wake.notify_all()
+            if self._step is not None and not self._threads and not self._stopping:
+                self._start(self._step)
+
+    def _start(self, step: Step) -> None:
+        for number in range(self._size):
+            thread = threading.Thread(target=self._loop, args=(step,), name=f"linkback-{number}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                # the process has no room for it, or is about to end; the next nudge tries again
+                log.warning("only %d of %d threads could be started", number, self._size)
+                return
+            self._threads.append(thread)
+
+    def stop(self, timeout: float = 12.0) -> None:
+        """Let each thread end its job, and wait at most `timeout` seconds for all of them."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+        deadline = time.monotonic() + timeout
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _loop(self, step: Step) -> None:
+        failures = 0
+        while not self._stopping:
+            seen = self._nudges
+            try:
+                if step():
+                    failures = 0
+                    continue
+                nap = self._wait()
+                failures = 0
+            except Exception:
+                # the store may be locked, full or away: what is due stays recorded and is tried again
+                failures += 1
+                nap = min(2.0 ** (failures - 1), _LONGEST_BACKOFF)
+                log.exception("work failed, next try in %.0f s", nap)
+            self._sleep(_LONGEST_NAP if nap is None else min(max(nap, 0.0), _LONGEST_BACKOFF), seen)
+
+    def _sleep(self, seconds: float, seen: int) -> None:
+        with self._wake:
+            self._wake.wait_for(lambda: self._stopping or self._nudges != seen, timeout=seconds)
+
+
+_every: weakref.WeakSet[Embedded] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    # the parent's threads are not here, and one of them may have held the lock
+    for runner in _every:
+        runner._begin()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - not where there is no fork
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,153 @@
+"""Untrusted markup to plain values: the elements that can link, and a tree when one is needed.
+
+Rule 1: one pass, by lxml's target parser: linear on every hostile page tried, where trees are not.
+Rule 2: what a browser would not show as an element is none, see `tagsoup`.
+Rule 3: a tree is built only for pages the pass found tame, see `Document.tame`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from linkback.elements import KEPT, RAW_TEXT, Collector, Document
+from linkback.tagsoup import HtmlCollector, prepare, without_self_closing
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup
+
+_HTML = frozenset({"http://www.w3.org/1999/xhtml", ""})
+_SHOWN = _HTML | {"http://www.w3.org/2000/svg", "http://www.w3.org/1998/Math/MathML"}
+_XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
+_UNSEEN = RAW_TEXT | {"template", "noscript", "select"}
+
+
+@dataclass(frozen=True, slots=True)
+class XmlValue:
+    """One attribute value or text of an XML document that is no web page; `attribute` is "" for text."""
+
+    element: str
+    attribute: str
+    value: str
+
+
+class _XhtmlCollector(Collector):
+    """The same by the rules of XML, where every end tag is one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._unseen = 0
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        namespace, name = _split(tag)
+        self.measure(name, attributes)
+        if self._unseen or (name in _UNSEEN and namespace in _HTML):
+            self._unseen += 1
+        if name == "title" and namespace in _HTML and self._unseen == 1:
+            self.keep_title()
+        if name in KEPT and namespace in _SHOWN:
+            kept = {"xlink:href" if key == _XLINK_HREF else key: value for key, value in attributes.items()}
+            self.keep(name, kept, foreign=namespace not in _HTML, hidden=self._unseen > 0)
+
+    def end(self, tag: str) -> None:
+        self._unseen = max(0, self._unseen - 1)
+        self.finish(_split(tag)[1])
+
+
+class _ValueCollector:
+    """Receives the events of an XML document and keeps every attribute value and text."""
+
+    def __init__(self) -> None:
+        self.values: list[XmlValue] = []
+        self._open: list[tuple[str, list[str]]] = []
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        name = _split(tag)[1]
+        self._open.append((name, []))
+        self.values += [XmlValue(name, _split(key)[1], value) for key, value in attributes.items()]
+
+    def end(self, tag: str) -> None:
+        name, parts = self._open.pop()
+        if text := "".join(parts).strip():
+            self.values.append(XmlValue(name, "", text))
+
+    def data(self, data: str) -> None:
+        self._open[-1][1].append(data)
+
+    def close(self) -> list[XmlValue]:
+        return self.values
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Namespace ("" for none) and local name."""
+    namespace, _, local = name.rpartition("}")
+    return namespace[1:], local
+
+
+def read_html(text: str) -> Document:
+    """One pass over a page by the rules of HTML. Never raises."""
+    collector = _pass(text)
+    if collector.self_closed:
+        collector = _pass(without_self_closing(text))
+    return collector.document
+
+
+def _pass(text: str) -> HtmlCollector:
+    from lxml import etree
+
+    collector = HtmlCollector()
+    parser = etree.HTMLParser(target=collector, encoding="utf-8", huge_tree=True)
+    try:
+        parser.feed(_encoded(prepare(text)))
+        parser.close()
+    except etree.LxmlError:
+        # nothing that could be an element, or a cut inside one: what was read so far holds
+        pass
+    collector.close()
+    return collector
+
+
+def read_xhtml(text: str) -> Document | None:
+    """One pass by the rules of XML; None where the text is not well-formed or declares entities."""
+    document = _read_xml(text, _XhtmlCollector())
+    return document if isinstance(document, Document) else None
+
+
+def read_values(text: str) -> list[XmlValue]:
+    """Every attribute value and text of a feed or other XML; empty where it is not well-formed."""
+    values = _read_xml(text, _ValueCollector())
+    return values if isinstance(values, list) else []
+
+
+def _read_xml(text: str, collector: _XhtmlCollector | _ValueCollector) -> object:
+    from lxml import etree
+
+    if "<!ENTITY" in text:
+        return None
+    parser = etree.XMLParser(
+        target=collector, encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
+    )
+    try:
+        parser.feed(_encoded(text.lstrip()))
+        return parser.close()
+    except etree.LxmlError:
+        return None
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
+
+
+def soup(text: str) -> BeautifulSoup:
+    """A tree of a tame page for reading text around a link, unseen parts included.
+
+    Elements keep the positions that `read_html` counted.
+    """
+    from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, XMLParsedAsHTMLWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
+        warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
+        return BeautifulSoup(prepare(text), "lxml")

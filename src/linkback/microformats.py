@@ -1,0 +1,135 @@
+"""Microformats, of which a page may hold any shape: read into strings, or into nothing.
+
+Rule 1: only this module uses mf2py. It is handed a copy of one element, never text or a URL, so it never fetches.
+Rule 2: what it makes of hostile markup is no reason to fail: an item that cannot be read is empty.
+Rule 3: its work is bounded before it begins, see `_affordable`.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+from linkback.markup import soup
+from linkback.model import Author
+
+if TYPE_CHECKING:
+    from bs4 import Tag
+
+#: posts, in today's class names and in those of 2005
+ENTRIES = frozenset({"h-entry", "h-event", "h-review", "hentry", "vevent", "hreview"})
+CARDS = frozenset({"h-card", "vcard"})
+CITES = frozenset({"h-cite", *ENTRIES})
+_CLASSIC_NAMES = "adr geo hentry hfeed hproduct hrecipe hresume hreview hreview-aggregate vcard vevent"
+_CLASSIC = frozenset(_CLASSIC_NAMES.split())
+# Heights in a style sheet's vocabulary that look like roots; the parser itself would let them end a post.
+_UTILITIES = [f"h-{height}" for height in ("auto", "dvh", "fit", "full", "lvh", "max", "min", "px", "screen", "svh")]
+# What mf2py does grows with nesting: it reads and copies what stands in a property once per property, and in classic
+# microformats once per ancestor for each of some fourteen rules. Measured: about 10 µs for each such step on an
+# element or a stretch of text; real posts take a few thousand.
+_AFFORDABLE = 150_000
+_RULES = 14
+_STRETCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One microformat. `explicit_name` says that its name was marked as such, not implied from its whole text."""
+
+    properties: Mapping[str, object] = field(default_factory=dict)
+    explicit_name: bool = False
+
+    def values(self, name: str) -> Iterator[object]:
+        """The values of a property; none where it is absent or has an unexpected shape."""
+        values = self.properties.get(name)
+        yield from values if isinstance(values, list) else ()
+
+    def first(self, name: str) -> str:
+        """The first value of a property that is text, or has a plain one; "" where there is none."""
+        return next((text for value in self.values(name) if (text := plain(value))), "")
+
+    def nested(self, name: str) -> Iterator[Item]:
+        """The values of a property that are microformats themselves."""
+        for value in self.values(name):
+            if isinstance(value, dict) and isinstance(properties := value.get("properties"), dict):
+                yield Item(properties, explicit_name=True)
+
+    @property
+    def title(self) -> str:
+        """The name, unless it is only the content under another name (protocols.md E-1)."""
+        name = self.first("name")
+        is_content = any(
+            " ".join(plain(content).split()) == " ".join(name.split()) for content in self.values("content")
+        )
+        return name if self.explicit_name and not is_content else ""
+
+
+def plain(value: object) -> str:
+    """The text of a property's value: a string, or the plain form of a richer one."""
+    if isinstance(value, dict):
+        value = value.get("value")
+    return value if isinstance(value, str) else ""
+
+
+def card(item: Item) -> Author:
+    """The person an h-card stands for, URLs as the parser resolved them."""
+    return Author(item.first("name"), item.first("url"), item.first("photo"))
+
+
+def author(entry: Item) -> Author:
+    """The first author a post names, by card or by name; an empty one where it names none."""
+    cards = (card(item) for item in entry.nested("author"))
+    return next((found for found in cards if found != Author()), None) or Author(entry.first("author"))
+
+
+def parse(element: Tag, base: str) -> Item:
+    """Read the microformat whose root is `element`, with its URLs resolved against `base`. Never raises."""
+    if not _affordable(element):
+        return Item()
+    holder = soup("")
+    holder.append(copy.copy(element))
+    for tag in holder.find_all(class_=_UTILITIES):
+        # a new list, for the copy shares its lists with the page
+        tag["class"] = cast("Any", [name for name in tag["class"] if name not in _UTILITIES])
+    try:
+        item = _parser()(doc=holder, url=base).to_dict()["items"][0]
+    except Exception:  # noqa: BLE001 -- mf2py raises whatever a stranger's markup makes it trip over (rule 2)
+        return Item()
+    own = element.get("class") or ()
+    # classic microformats have no implied names; in today's, an explicit one makes them impossible
+    explicit = not any(name.startswith("h-") for name in own) or element.find(class_="p-name") is not None
+    return Item(item["properties"], explicit_name=explicit)
+
+
+@lru_cache(maxsize=1)
+def _parser() -> Callable[..., Any]:
+    with warnings.catch_warnings():
+        # it brings an HTTP client that we never call, whose remarks at import are nothing to our users
+        warnings.simplefilter("ignore")
+        import mf2py
+    return cast("Callable[..., Any]", mf2py.Parser)
+
+
+def _affordable(element: Tag) -> bool:
+    """Whether the parser's work on an element, over all that is nested in it, stays in bounds."""
+    cost = 0
+    todo = [(element, 1, int(_is_classic(element)))]
+    while todo and cost <= _AFFORDABLE:
+        tag, classed, depth = todo.pop()
+        step = classed + _RULES * depth
+        for child in tag.contents:
+            if not isinstance(child, type(element)):
+                cost += step * (1 + len(str(child)) // _STRETCH)
+                continue
+            cost += step
+            below = depth + 1 if depth or _is_classic(child) else 0
+            todo.append((child, classed + bool(child.get("class")), below))
+    return cost <= _AFFORDABLE
+
+
+def _is_classic(tag: Tag) -> bool:
+    return not _CLASSIC.isdisjoint(tag.get("class") or ())

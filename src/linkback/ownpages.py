@@ -1,0 +1,72 @@
+"""Which URLs are pages of ours, and which post each of them means (design decision 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from linkback import urls
+from linkback.errors import ConfigurationError, Reason, Refused
+
+#: given by the host: a URL of its site to the permalink of the post it means, or None where there is none.
+#: It may raise `Refused(Reason.TARGET_GONE)` or `Refused(Reason.TARGET_CLOSED)`.
+Resolve = Callable[[str], str | None]
+
+#: a page of one megabyte may hold 90,000 links, and each answer may cost the host a query
+_MOST_RESOLVED = 1_000
+
+
+class OwnPages:
+    """The pages of one site. Without `resolve` every URL under `url` is a page, and means itself."""
+
+    def __init__(self, url: str, resolve: Resolve | None = None) -> None:
+        parsed = urls.parse(url)
+        if parsed is None or not parsed.is_web:
+            raise ConfigurationError(f"the site's URL must be an absolute http or https URL, not {url!r}")
+        self.url = parsed.href
+        self._resolve = resolve
+
+    def find(self, target: str) -> str:
+        """The permalink of the post that `target` means, its fragment ignored.
+
+        Raises `Refused`: TARGET_UNKNOWN for what is not ours or does not exist, or what `resolve` raises.
+        """
+        page = urls.without_fragment(target)
+        if self._resolve is None:
+            if not urls.under(page, self.url):
+                raise Refused(Reason.TARGET_UNKNOWN, f"{target} is not under {self.url}")
+            return page
+        permalink = self._resolve(page)
+        if not permalink:
+            raise Refused(Reason.TARGET_UNKNOWN, f"{target} is no page of this site")
+        return urls.without_fragment(permalink)
+
+    def means_same(self, link: str, target: str) -> bool:
+        """Whether a link proves a claim about `target`: equal, or the same post of ours."""
+        return self.matcher(target)(link)
+
+    def matcher(self, target: str) -> Callable[[str], bool]:
+        """`means_same` for the many links of one page: `resolve` is asked once for each different link, and for no more
+        than 1,000 of them."""
+        if self._resolve is None:
+            return partial(urls.satisfies, target=target)
+        page = self._permalink(target)
+        known: dict[str, bool] = {}
+
+        def matches(link: str) -> bool:
+            if urls.satisfies(link, target):
+                return True
+            name = urls.canonical(link)
+            if page is None or name is None or not urls.same_fragment(link, target):
+                return False
+            if name not in known and len(known) < _MOST_RESOLVED:
+                known[name] = self._permalink(name) == page
+            return known.get(name, False)
+
+        return matches
+
+    def _permalink(self, url: str) -> str | None:
+        try:
+            return urls.canonical(self.find(url))
+        except Refused:
+            return None

@@ -1,0 +1,153 @@
+"""Page: a response that can be asked for its kind, its text, its links.
+
+Everything is read at most once, and only when asked for.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+
+from linkback import urls
+from linkback.charsets import decode_page
+from linkback.elements import Document, Element
+from linkback.markup import read_html, read_xhtml
+from linkback.wire import Response
+
+_XHTML_TYPES = frozenset({"application/xhtml+xml", "application/xml", "text/xml"})
+_SNIFFED = 512
+
+
+class Kind(enum.Enum):
+    """How a body is to be read."""
+
+    HTML = "html"
+    XML = "xml"
+    JSON = "json"
+    TEXT = "text"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A reference on a page: the element, the attribute it stands in, and the URL it means."""
+
+    element: Element
+    attribute: str
+    url: str
+
+
+class Page:
+    """One fetched page. `url` is where it was found, after redirects."""
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+        self.url = response.url
+        self.truncated = response.truncated
+
+    @property
+    def content_type(self) -> str:
+        """The media type without parameters, "" where none was given."""
+        return self.response.content_type
+
+    @property
+    def advertises(self) -> bool:
+        """Whether endpoints may be looked for in the body (protocols.md A-9)."""
+        return self.content_type in ("", "text/html") or self.content_type in _XHTML_TYPES
+
+    @cached_property
+    def kind(self) -> Kind:
+        """By the media type, or by the first bytes where there is none (protocols.md D-7 to D-10)."""
+        essence = self.content_type
+        if not essence:
+            return self._sniff()
+        if essence == "text/html":
+            return Kind.HTML
+        if essence in _XHTML_TYPES:
+            return Kind.HTML if self.document.root == "html" else Kind.XML
+        if essence == "application/json" or essence.endswith("+json"):
+            return Kind.JSON
+        if essence.endswith(("/xml", "+xml")):
+            return Kind.XML
+        return Kind.TEXT if essence.startswith("text/") else Kind.OTHER
+
+    def _sniff(self) -> Kind:
+        head = self.response.body[:_SNIFFED]
+        if b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return Kind.OTHER
+        first = decode_page(head).lstrip()[:1]
+        return {"<": Kind.HTML, "{": Kind.JSON, "[": Kind.JSON}.get(first, Kind.TEXT)
+
+    @cached_property
+    def text(self) -> str:
+        """The decoded body."""
+        return decode_page(self.response.body, self.response.charset)
+
+    @cached_property
+    def document(self) -> Document:
+        """The elements of the body, by the rules of XML where it says that it is XHTML and is well-formed."""
+        if self.content_type in _XHTML_TYPES and (document := read_xhtml(self.text)) is not None:
+            return document
+        return read_html(self.text)
+
+    @cached_property
+    def base(self) -> str:
+        """The document base: the first `<base href>` that is http(s), else the page's URL (A-27)."""
+        for element in self.document.elements:
+            if element.name == "base" and not element.foreign and element.get("href") is not None:
+                return urls.resolve(element.attributes["href"], self.url) or self.url
+        return self.url
+
+    def resolve(self, reference: str) -> str | None:
+        """The absolute http(s) URL a reference on this page means, None where it means none."""
+        return urls.resolve(reference, self.base)
+
+    @property
+    def says_gone(self) -> bool:
+        """Whether the page declares itself deleted by `<meta http-equiv=status content=410>` (D-26)."""
+        return any(
+            element.name == "meta"
+            and element.attributes.get("http-equiv", "").strip().lower() == "status"
+            and element.attributes.get("content", "").strip().startswith("410")
+            for element in self.document.elements
+        )
+
+    def links(self) -> Iterator[Link]:
+        """The hyperlinks of the page that lead somewhere, in document order (protocols.md B-1, D-1)."""
+        for element in self.document.elements:
+            for attribute in hyperlink_attributes(element):
+                url = self.resolve(element.attributes[attribute])
+                if url is not None:
+                    yield Link(element, attribute, url)
+
+    def json(self) -> object:
+        """The parsed JSON body; None where it is none."""
+        try:
+            return json.loads(self.text)
+        except (ValueError, RecursionError):
+            return None
+
+
+def hyperlink_attributes(element: Element) -> Iterator[str]:
+    """The attributes by which an element links for every protocol (the hyperlink set of D-1)."""
+    names: tuple[str, ...] = ()
+    if element.name == "a":
+        names = ("href", "xlink:href") if element.foreign else ("href",)
+    elif element.foreign:
+        return
+    elif element.name == "area" or (element.name == "link" and properties(element)):
+        names = ("href",)
+    elif element.name == "data" and properties(element):
+        names = ("value",)
+    # an SVG link follows xlink:href only where it has no href
+    present = (name for name in names if element.get(name) is not None)
+    yield from islice(present, 1)
+
+
+def properties(element: Element) -> tuple[str, ...]:
+    """The microformats URL properties of an element: its `u-*` classes without the prefix."""
+    return tuple(token.removeprefix("u-") for token in element.tokens("class") if token.startswith("u-") and token[2:])

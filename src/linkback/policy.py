@@ -1,0 +1,89 @@
+"""Whom we listen to, what is shown unasked, and when to try again. Decisions only: nothing here waits or fetches."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from linkback import urls
+from linkback.errors import FetchError, NoBacklink, Reason, Refused, SourceGone
+from linkback.model import Backlink, Claim, Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What a site accepts and shows.
+
+    `moderate` holds verified mentions as pending. `blocked_hosts` are source hosts not listened to, with their
+    subdomains. `pair_seconds` is how soon one pair may be announced again by webmention. `settle_seconds` passes
+    before a source is first fetched, because senders ping while they publish; `second_look_seconds` later a source
+    that did not link is read once more (protocols.md D-27).
+    """
+
+    moderate: bool = False
+    blocked_hosts: Collection[str] = ()
+    pair_seconds: int = 30
+    settle_seconds: float = 1.0
+    second_look_seconds: float = 30.0
+
+    def admit(self, claim: Claim) -> None:
+        """Raise `Refused(BLOCKED)` for a source we do not listen to."""
+        host = urls.host(claim.source).rstrip(".")
+        blocked = (urls.host(f"https://{name}").rstrip(".") for name in self.blocked_hosts)
+        if any(name and (host == name or host.endswith(f".{name}")) for name in blocked):
+            raise Refused(Reason.BLOCKED, f"{host} is blocked")
+
+    def status(self, backlink: Backlink) -> Status:
+        """The status of a newly verified mention."""
+        return Status.PENDING if self.moderate else Status.APPROVED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """When to try a thing again. `delays` are seconds after the first, second … attempt (protocols.md B-13).
+
+    `jitter` spreads them by that fraction, so that what failed together does not return together.
+    """
+
+    delays: tuple[float, ...] = (60.0, 600.0)
+    jitter: float = 0.2
+
+    def due(self, attempts: int, now: datetime, *, at_least: float = 0.0) -> datetime | None:
+        """When attempt number `attempts` + 1 is due; None once the last was made.
+
+        `at_least` is the number of seconds the other side asked us to wait.
+        """
+        made = max(1, attempts)
+        if made > len(self.delays):
+            return None
+        seconds = self.delays[made - 1]
+        spread = 1 + random.uniform(0, self.jitter)  # noqa: S311 - spreading load, not keeping a secret
+        return now + timedelta(seconds=max(seconds * spread, at_least))
+
+
+def judge(error: Exception) -> tuple[Reason, bool]:
+    """What a failed check means: its reason, and whether another look may end differently."""
+    match error:
+        case SourceGone(reason=Reason.SOURCE_GONE):
+            return Reason.SOURCE_GONE, False
+        case SourceGone():
+            return error.reason, True
+        case NoBacklink(reason=reason):
+            return reason, reason is not Reason.UNSUPPORTED_TYPE
+        case FetchError(temporary=temporary):
+            return Reason.SOURCE_UNREADABLE, temporary
+        case _:
+            return Reason.INTERNAL, False
+
+
+def takes_away(reason: Reason, *, asked: bool) -> bool:
+    """Whether a failed check of a mention that exists removes it (protocols.md D-41 to D-43).
+
+    `asked` says that its own source announced the change, by sending the webmention again. A failure to read the
+    source, or to read all of it, takes nothing away.
+    """
+    if reason in (Reason.SOURCE_GONE, Reason.NO_BACKLINK):
+        return True
+    return asked and reason is Reason.SOURCE_MISSING

@@ -1,0 +1,229 @@
+"""Site: what listens for one blog, and speaks for it.
+
+Receiving goes through `inbox`, publishing through `outbox`; this is the order in which they are called and
+the one object that a blog engine holds.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from linkback import urls
+from linkback.errors import Reason, Refused, StoreError
+from linkback.inbox import Inbox
+from linkback.jobs import Embedded, Runner
+from linkback.model import Claim, Delivery, Job, JobKind, Mention, Receipt, Status
+from linkback.outbox import Outbox
+from linkback.ownpages import OwnPages, Resolve
+from linkback.policy import Policy, Retry
+from linkback.protocols import BUILTIN, Protocol
+from linkback.store import DEFAULT_STORE, ClaimRecord, Storage, open_store
+from linkback.wire import Fetch
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
+log = logging.getLogger(__name__)
+
+#: longer than the longest attempt: discovery, and a POST to each of three protocols' endpoints
+LEASE_SECONDS = 120
+#: a job that ended this many workers is given up
+MOST_ATTEMPTS = 5
+
+
+def utcnow() -> datetime:
+    return datetime.now(UTC)
+
+
+class Site:
+    """One blog: its pages, its mentions, its deliveries.
+
+    `url` is the blog's address; every page under it is ours unless `resolve` is given, which maps a URL of ours to the
+    permalink of the post it means, or None (it may raise `Refused` with TARGET_GONE or TARGET_CLOSED). Whatever else
+    `resolve` raises passes through to who asked, with nothing recorded; a claim whose check it breaks is checked again.
+    `store` is a database URL or a `Storage`, closed with the site. `fetch` reads pages (a `Fetcher`, or a `FakeWeb` in
+    tests). `policy` says whom we listen to, `retry` how often a failed attempt is made again. `name` is the blog's, as
+    TrackBack sends it. `runner` does the work: threads of this process by default. `on_mention` is called with each
+    mention that a check wrote; what it raises is logged. Raises `ConfigurationError` for a URL that is none,
+    `StoreError` for a store that cannot be opened.
+
+    One site may be shared by threads, and used after a fork: the child starts threads of its own. Like anything with
+    threads it must not be forked while they work, as C libraries such as SQLite hold locks then; servers fork before
+    the first request. As a context manager it closes itself.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        store: str | Storage = DEFAULT_STORE,
+        fetch: Fetch | None = None,
+        policy: Policy | None = None,
+        retry: Retry | None = None,
+        resolve: Resolve | None = None,
+        protocols: Iterable[Protocol] = BUILTIN,
+        name: str = "",
+        runner: Runner | None = None,
+        on_mention: Callable[[Mention], None] | None = None,
+        clock: Callable[[], datetime] = utcnow,
+    ) -> None:
+        self.pages = OwnPages(url, resolve)
+        self.url = self.pages.url
+        self.name = name
+        self.protocols: Sequence[Protocol] = tuple(protocols)
+        self.store = open_store(store) if isinstance(store, str) else store
+        self._clock = clock
+        fetch = fetch if fetch is not None else _default_fetch(self.url)
+        self._retry = retry = retry or Retry()
+        # tries that end in an answer count too: they must not look like workers that died
+        self._most_attempts = max(MOST_ATTEMPTS, len(retry.delays) + 2)
+        self._inbox = Inbox(
+            pages=self.pages,
+            store=self.store,
+            fetch=fetch,
+            policy=policy or Policy(),
+            retry=retry,
+            protocols={protocol.name: protocol for protocol in self.protocols},
+            now=clock,
+            on_mention=on_mention,
+        )
+        self._outbox = Outbox(
+            site=self.url,
+            name=name,
+            store=self.store,
+            fetch=fetch,
+            retry=retry,
+            protocols=self.protocols,
+            now=clock,
+        )
+        self._runner = runner if runner is not None else Embedded()
+        self._runner.attach(self.work, self._seconds_to_next)
+
+    def receive(self, claim: Claim) -> Receipt:
+        """Take a claim: judged without the network, recorded with its job, checked soon.
+
+        Gives the `Receipt` whose id names the claim's status. Raises `Refused` with the reason, and `StoreError` where
+        it could not be recorded. Pingback 3, Webmention 3.2.1.
+        """
+        record = self._inbox.receive(claim)
+        self._runner.nudge()
+        return Receipt(record.id)
+
+    def claim(self, id: str) -> ClaimRecord | None:
+        """The claim of a receipt, with its state and reason."""
+        return self.store.claim(id)
+
+    def publish(self, url: str, html: str | bytes | None = None, *, connection: object = None) -> list[Delivery]:
+        """Owe a delivery to every page that the post at `url` links to and that was not told yet.
+
+        `html` is the post's page, or its content; without it the page is fetched. With `connection`, a SQLAlchemy one,
+        the deliveries are part of its transaction: roll back, and nothing is owed. Gives the new deliveries; they
+        are made soon. Raises `Refused` for a URL that is none or a page that is gone, `FetchError` where the page
+        cannot be fetched, `StoreError` where nothing could be recorded. A delivery that fails raises nothing: it is a
+        row that says why.
+        """
+        deliveries = self._outbox.publish(url, html, connection=connection)
+        self._runner.nudge()
+        return deliveries
+
+    def deliveries(self, source: str | None = None) -> list[Delivery]:
+        """What is owed and was made, for one post or all, in the order it was owed."""
+        return self.store.deliveries(site=self.url, source=source)
+
+    def mentions(
+        self, url: str | None = None, *, statuses: Collection[Status] | None = (Status.APPROVED,)
+    ) -> list[Mention]:
+        """The mentions of a post, or of the whole site, in the order they were received.
+
+        Only approved ones unless `statuses` says otherwise; None means all. A page that is closed by `resolve` keeps
+        those it has.
+        """
+        if url is None:
+            return self.store.mentions(site=self.url, statuses=statuses)
+        try:
+            page = self.pages.find(url)
+        except Refused as refusal:
+            if refusal.reason is not Reason.TARGET_CLOSED:
+                return []
+            page = urls.without_fragment(url)
+        return self.store.mentions(site=self.url, pages=(urls.page_key(self.url, page),), statuses=statuses)
+
+    def moderate(self, id: str, status: Status) -> Mention | None:
+        """Give a mention the status a person chose; no later ping changes it. None where there is no such mention."""
+        mention = self.store.mention(id)
+        if mention is None or mention.site != self.url:
+            return None
+        return self.store.moderate(id, status)
+
+    def listens(self, url: str) -> bool:
+        """Whether a page of ours takes mentions, so that its endpoints may be advertised (protocols.md A-51)."""
+        try:
+            self.pages.find(url)
+        except Refused:
+            return False
+        return True
+
+    def start(self) -> None:
+        """Begin to run what is due, also what an earlier process left behind."""
+        self._runner.nudge()
+
+    def drain(self) -> int:
+        """Do everything that is due now, in this thread; give the number of jobs done."""
+        done = 0
+        while self.work():
+            done += 1
+        return done
+
+    def work(self) -> bool:
+        """Do one due job; false where nothing is due. Raises `StoreError` where the store failed."""
+        now = self._clock()
+        leased = self.store.lease(now, now + timedelta(seconds=LEASE_SECONDS), site=self.url)
+        for job in leased:
+            self._run(job)
+        return bool(leased)
+
+    def _run(self, job: Job) -> None:
+        box = self._inbox if job.kind is JobKind.CHECK else self._outbox
+        if job.attempts > self._most_attempts:
+            log.error("giving up %s %s after %d attempts", job.kind, job.subject, job.attempts - 1)
+            box.give_up(job)
+            return
+        try:
+            self._inbox.check(job) if job.kind is JobKind.CHECK else self._outbox.deliver(job)
+        except StoreError:
+            # nothing could be recorded, so the job stands; it is due when the lease ends
+            raise
+        except Exception:
+            log.exception("%s %s failed", job.kind, job.subject)
+            due = self._retry.due(job.attempts, self._clock())
+            box.give_up(job) if due is None else self.store.release(job, due=due)
+
+    def _seconds_to_next(self) -> float | None:
+        due = self.store.next_due(site=self.url)
+        return None if due is None else (due - self._clock()).total_seconds()
+
+    def wsgi(self, app: WSGIApplication | None = None, *, prefix: str = "/linkback") -> WSGIApplication:
+        """The endpoints as a WSGI application; around a host's `app`, under `prefix`, advertised on its HTML pages."""
+        from linkback.adapters.wsgi import around, endpoints
+
+        return endpoints(self) if app is None else around(app, self, prefix=prefix)
+
+    def close(self, timeout: float = 12.0) -> None:
+        """Stop the work of this process, waiting at most `timeout` seconds, and let go of the store."""
+        self._runner.stop(timeout)
+        self.store.close()
+
+    def __enter__(self) -> Site:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def _default_fetch(url: str) -> Fetch:
+    from linkback.fetch import Fetcher, introduction
+
+    return Fetcher(user_agent=introduction(url))

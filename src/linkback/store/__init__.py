@@ -1,0 +1,148 @@
+"""What linkback asks of a database, and how to open one.
+
+The database is the record of work: a claim and its job, a delivery and its job, a verdict and the
+end of its job are each written in one transaction, so a process may die at any point.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from linkback.errors import Reason
+from linkback.model import Claim, ClaimState, Delivery, Job, Mention, Status
+
+#: where linkback keeps its records when nobody says otherwise
+DEFAULT_STORE = "sqlite:///linkback.db"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimRecord:
+    """A claim as it is kept. `id` is unguessable: it names the status resource.
+
+    `page` is the post of ours that the target means; `key` names the pair (source, page) on its
+    site. `open` says that another look at the source is still due.
+    """
+
+    id: str
+    site: str
+    key: str
+    page: str
+    claim: Claim
+    received: datetime
+    state: ClaimState = ClaimState.QUEUED
+    reason: Reason | None = None
+    open: bool = True
+    checked: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What one check found, to be recorded together.
+
+    `claims` are the records with their new state. `mention` is written if given: a new one takes
+    its `status`; one that exists keeps the status it has (a moderator's word lasts), unless it had
+    been removed by a check. `removed` takes the pair's mention away. `again` is when to look once
+    more; None ends the job.
+    """
+
+    key: str
+    page: str
+    claims: Sequence[ClaimRecord]
+    mention: Mention | None = None
+    removed: bool = False
+    again: datetime | None = None
+
+
+class Storage(typing.Protocol):
+    """One interface, one behavioural suite (tests/test_store.py). Every method may raise `StoreError`."""
+
+    def add_claim(self, record: ClaimRecord, *, due: datetime) -> None:
+        """Record a claim and its check job, or join the pair's job if there is one."""
+
+    def claim(self, id: str) -> ClaimRecord | None:
+        """The claim of that id."""
+
+    def open_claims(self, key: str) -> list[ClaimRecord]:
+        """The pair's claims that still wait for a check, oldest first."""
+
+    def last_claim(self, key: str, protocol: str) -> ClaimRecord | None:
+        """The newest claim for a pair by one protocol."""
+
+    def finish_check(self, job: Job, verdict: Verdict) -> None:
+        """Record a verdict and end or postpone its job.
+
+        Claims that joined while the check ran get the answer of the record with their protocol and target; where there
+        is none, the job stays due for them.
+        """
+
+    def add_deliveries(
+        self, site: str, deliveries: Iterable[Delivery], *, due: datetime, connection: object = None
+    ) -> list[Delivery]:
+        """Record the deliveries not yet owed for (source, target), with their jobs; give those.
+
+        With `connection` (a SQLAlchemy one), write in that connection's transaction and leave the
+        commit to its owner.
+        """
+
+    def delivery(self, id: str) -> Delivery | None:
+        """The delivery of that id."""
+
+    def deliveries(self, *, site: str | None = None, source: str | None = None) -> list[Delivery]:
+        """Deliveries in the order they were owed."""
+
+    def begin_post(self, id: str, protocol: str, endpoint: str) -> None:
+        """Mark a delivery as in flight, before its POST (protocols.md B-11)."""
+
+    def in_flight(self, id: str) -> bool:
+        """Whether a POST was begun for a delivery whose end was never recorded."""
+
+    def finish_delivery(self, job: Job, delivery: Delivery, *, again: datetime | None = None) -> None:
+        """Record how an attempt ended, and end its job or set when it is due again."""
+
+    def lease(self, now: datetime, until: datetime, *, site: str | None = None, limit: int = 1) -> list[Job]:
+        """Take due jobs that nobody holds, of one site or of any; each is ours until `until`, its attempt counted."""
+
+    def release(self, job: Job, *, due: datetime) -> None:
+        """Give a job back, due at a time."""
+
+    def next_due(self, *, site: str | None = None) -> datetime | None:
+        """When the next job, of one site or of any, is due or its lease ends; None where there is no job."""
+
+    def mention(self, id: str) -> Mention | None:
+        """The mention of that id."""
+
+    def mention_for(self, key: str) -> Mention | None:
+        """The mention of a pair."""
+
+    def mentions(
+        self,
+        *,
+        site: str | None = None,
+        pages: Collection[str] | None = None,
+        statuses: Collection[Status] | None = None,
+    ) -> list[Mention]:
+        """Mentions in the order they were received, of these target pages (by `urls.page_key`)."""
+
+    def moderate(self, id: str, status: Status) -> Mention | None:
+        """Give a mention the status a person chose; it lasts. None if there is no such mention."""
+
+    def close(self) -> None:
+        """Let go of the database."""
+
+
+def open_store(url: str, *, create: bool = True) -> Storage:
+    """Open the store at a database URL such as ``sqlite:///linkback.db``.
+
+    The SQLite schema is created and migrated by itself. With `create=False` a database that does not
+    exist is an error. Raises `StoreError` where the database cannot be used; a file that is not one is
+    left as it is.
+    """
+    from linkback.store.sql import SqlStore
+
+    return SqlStore.open(url, create=create)
+
+
+__all__ = ["DEFAULT_STORE", "ClaimRecord", "Storage", "Verdict", "open_store"]

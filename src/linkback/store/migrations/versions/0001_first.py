@@ -1,0 +1,123 @@
+"""The first schema: claims, mentions, deliveries and jobs.
+
+A script is a record: it names plain types and never imports the schema, which goes on changing. There is no way
+back: a database that is newer than the program is refused.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the five tables and their indexes."""
+    _create_claims()
+    _create_mentions()
+    _create_deliveries()
+    op.create_table(
+        "linkback_jobs",
+        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("site", sa.Text, nullable=False),
+        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("subject", sa.String(64), nullable=False),
+        sa.Column("due", sa.DateTime, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("leased_until", sa.DateTime),
+        sa.PrimaryKeyConstraint("id", name="pk_linkback_jobs"),
+        sa.UniqueConstraint("kind", "subject", name="uq_linkback_jobs_kind"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_linkback_jobs_due", "linkback_jobs", ["due"])
+
+
+def _create_claims() -> None:
+    op.create_table(
+        "linkback_claims",
+        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("public_id", sa.String(64), nullable=False),
+        sa.Column("site", sa.Text, nullable=False),
+        sa.Column("key", sa.String(64), nullable=False),
+        sa.Column("page", sa.Text, nullable=False),
+        sa.Column("received", sa.DateTime, nullable=False),
+        sa.Column("open", sa.Boolean, nullable=False),
+        sa.Column("checked", sa.DateTime),
+        sa.Column("protocol", sa.String(64), nullable=False),
+        *(
+            sa.Column(name, sa.Text, nullable=False)
+            for name in ("source", "target", "title", "excerpt", "blog_name", "endpoint")
+        ),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("reason", sa.String(32)),
+        sa.PrimaryKeyConstraint("id", name="pk_linkback_claims"),
+        sa.UniqueConstraint("public_id", name="uq_linkback_claims_public_id"),
+    )
+    op.create_index("ix_linkback_claims_key", "linkback_claims", ["key"])
+
+
+def _create_mentions() -> None:
+    op.create_table(
+        "linkback_mentions",
+        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("key", sa.String(64), nullable=False),
+        sa.Column("page_key", sa.String(64), nullable=False),
+        sa.Column("site", sa.Text, nullable=False),
+        sa.Column("received", sa.DateTime, nullable=False),
+        sa.Column("checked", sa.DateTime, nullable=False),
+        *(
+            sa.Column(name, sa.Text, nullable=False)
+            for name in ("source", "target", "title", "author_name", "author_url", "author_photo", "excerpt")
+        ),
+        sa.Column("published", sa.String(48)),
+        sa.Column("kind", sa.String(32), nullable=False),
+        sa.Column("final_url", sa.Text, nullable=False),
+        sa.Column("status", sa.String(16), nullable=False),
+        sa.Column("decided", sa.Boolean, nullable=False),
+        sa.Column("decided_status", sa.String(16)),
+        sa.PrimaryKeyConstraint("id", name="pk_linkback_mentions"),
+        sa.UniqueConstraint("key", name="uq_linkback_mentions_key"),
+    )
+    op.create_index("ix_linkback_mentions_page_key", "linkback_mentions", ["page_key", "status"])
+    op.create_table(
+        "linkback_mention_protocols",
+        sa.Column("mention_id", sa.Integer, nullable=False),
+        sa.Column("position", sa.Integer, nullable=False),
+        sa.Column("protocol", sa.String(64), nullable=False),
+        sa.PrimaryKeyConstraint("mention_id", "protocol", name="pk_linkback_mention_protocols"),
+        sa.ForeignKeyConstraint(
+            ["mention_id"],
+            ["linkback_mentions.id"],
+            name="fk_linkback_mention_protocols_mention_id",
+            ondelete="CASCADE",
+        ),
+    )
+
+
+def _create_deliveries() -> None:
+    op.create_table(
+        "linkback_deliveries",
+        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("key", sa.String(64), nullable=False),
+        sa.Column("source_key", sa.String(64), nullable=False),
+        sa.Column("site", sa.Text, nullable=False),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("target", sa.Text, nullable=False),
+        sa.Column("in_flight", sa.Boolean, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("protocol", sa.String(64)),
+        sa.Column("endpoint", sa.Text),
+        sa.Column("outcome", sa.String(16), nullable=False),
+        sa.Column("code", sa.Integer),
+        sa.Column("detail", sa.Text, nullable=False),
+        sa.Column("status_url", sa.Text, nullable=False),
+        sa.Column("again", sa.Integer, nullable=False),
+        sa.Column("retry_after", sa.Integer),
+        sa.PrimaryKeyConstraint("id", name="pk_linkback_deliveries"),
+        sa.UniqueConstraint("key", name="uq_linkback_deliveries_key"),
+    )
+    op.create_index("ix_linkback_deliveries_source_key", "linkback_deliveries", ["source_key"])

@@ -1,0 +1,207 @@
+"""The tables, and where each column comes from.
+
+Rule 1: a column belongs to one of four origins: what they told us, what we found on their page, what the owner
+        decided, or our own bookkeeping.
+Rule 2: every name begins with `linkback_`, because the tables may live in the host's own database.
+Rule 3: URLs outgrow the indexes of some databases, so what must be found or be unique is a SHA-256 beside them.
+Rule 4: a change here is a new script in migrations/versions and a new `SCHEMA_REVISION`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+#: the newest script in migrations/versions; opening a database that has it needs no migration tool
+SCHEMA_REVISION = "0001"
+VERSION_TABLE = "linkback_version"
+#: the largest value of an `Integer` primary key in every database
+_MAX_ID = 2**31 - 1
+
+
+def digest(*parts: str) -> str:
+    """The SHA-256 of strings as they are written, in hexadecimal: 64 characters.
+
+    Unlike `urls.pair_key` nothing is normalised: a delivery to `page#comment` is not one to `page`.
+    """
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def row_number(id: str) -> int | None:
+    """The primary key that an id means, None where it cannot be one of ours."""
+    if not (id.isascii() and id.isdecimal()) or len(id) > 10:
+        return None
+    number = int(id)
+    return number if number <= _MAX_ID and str(number) == id else None
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A moment: kept as naive UTC, given back aware. A time without offset is refused."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} is a time without an offset")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class PageTime(TypeDecorator[datetime]):
+    """A time as a page gave it, with its own offset or none: kept as ISO 8601 text."""
+
+    impl = String(48)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        return None if value is None else value.isoformat()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else datetime.fromisoformat(value)
+
+
+class CleanText(TypeDecorator[str]):
+    """Text that may come from outside: what no database can hold (lone surrogates, NUL) becomes `?` or goes."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else value.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
+
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+claims = Table(
+    "linkback_claims",
+    metadata,
+    # our bookkeeping; `key` is `urls.pair_key`
+    Column("id", Integer, primary_key=True),
+    Column("public_id", String(64), nullable=False, unique=True),
+    Column("site", CleanText, nullable=False),
+    Column("key", String(64), nullable=False, index=True),
+    Column("page", CleanText, nullable=False),
+    Column("received", UtcTime, nullable=False),
+    Column("open", Boolean, nullable=False),
+    Column("checked", UtcTime),
+    # what they told us
+    Column("protocol", String(64), nullable=False),
+    Column("source", CleanText, nullable=False),
+    Column("target", CleanText, nullable=False),
+    Column("title", CleanText, nullable=False),
+    Column("excerpt", CleanText, nullable=False),
+    Column("blog_name", CleanText, nullable=False),
+    Column("endpoint", CleanText, nullable=False),
+    # what we found on their page
+    Column("state", String(16), nullable=False),
+    Column("reason", String(32)),
+)
+
+mentions = Table(
+    "linkback_mentions",
+    metadata,
+    # our bookkeeping; `key` is `urls.pair_key`, `page_key` is `urls.page_key`
+    Column("id", Integer, primary_key=True),
+    Column("key", String(64), nullable=False, unique=True),
+    Column("page_key", String(64), nullable=False),
+    Column("site", CleanText, nullable=False),
+    Column("received", UtcTime, nullable=False),
+    Column("checked", UtcTime, nullable=False),
+    # what they told us; the protocols have their own table
+    Column("source", CleanText, nullable=False),
+    Column("target", CleanText, nullable=False),
+    # what we found on their page
+    Column("title", CleanText, nullable=False),
+    Column("author_name", CleanText, nullable=False),
+    Column("author_url", CleanText, nullable=False),
+    Column("author_photo", CleanText, nullable=False),
+    Column("excerpt", CleanText, nullable=False),
+    Column("published", PageTime),
+    Column("kind", String(32), nullable=False),
+    Column("final_url", CleanText, nullable=False),
+    # what the owner decided; until `decided`, the status is what policy gave. `decided_status` is what a person
+    # had chosen before a check took the mention away, so that it can come back as it was
+    Column("status", String(16), nullable=False),
+    Column("decided", Boolean, nullable=False),
+    Column("decided_status", String(16)),
+    Index(None, "page_key", "status"),
+)
+
+mention_protocols = Table(
+    "linkback_mention_protocols",
+    metadata,
+    # our bookkeeping; `position` keeps the order of first announcement
+    Column("mention_id", Integer, ForeignKey(mentions.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, nullable=False),
+    # what they told us
+    Column("protocol", String(64), primary_key=True),
+)
+
+deliveries = Table(
+    "linkback_deliveries",
+    metadata,
+    # our bookkeeping; `key` is the digest of site, source and target as written, `source_key` that of the source.
+    # `in_flight` is set before a POST and cleared by its outcome
+    Column("id", Integer, primary_key=True),
+    Column("key", String(64), nullable=False, unique=True),
+    Column("source_key", String(64), nullable=False, index=True),
+    Column("site", CleanText, nullable=False),
+    Column("source", CleanText, nullable=False),
+    Column("target", CleanText, nullable=False),
+    Column("in_flight", Boolean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # what we found on their page
+    Column("protocol", String(64)),
+    Column("endpoint", CleanText),
+    # what they told us
+    Column("outcome", String(16), nullable=False),
+    Column("code", Integer),
+    Column("detail", CleanText, nullable=False),
+    Column("status_url", CleanText, nullable=False),
+    Column("again", Integer, nullable=False),
+    Column("retry_after", Integer),
+)
+
+jobs = Table(
+    "linkback_jobs",
+    metadata,
+    # our bookkeeping; `subject` is a pair key or a delivery id. A job is held while `leased_until` is to come
+    Column("id", Integer, primary_key=True),
+    Column("site", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("due", UtcTime, nullable=False, index=True),
+    Column("attempts", Integer, nullable=False),
+    Column("leased_until", UtcTime),
+    UniqueConstraint("kind", "subject"),
+    # an id that came back would let a late worker end a job that is not its own; SQLite alone reuses ids
+    sqlite_autoincrement=True,
+)

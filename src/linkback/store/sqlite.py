@@ -1,0 +1,134 @@
+"""Everything that only SQLite needs: its files, its pragmas, its transactions.
+
+Rule 1: a file is looked at before SQLite may touch it, and one that is not a database stays as it is.
+Rule 2: what was committed survives a power cut: WAL with synchronous=FULL.
+Rule 3: a transaction that writes says so when it begins (BEGIN IMMEDIATE), so it waits for its turn at once
+        instead of failing half way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event
+
+from linkback.errors import StoreError
+
+#: how many seconds to wait for another writer, unless the URL says `?timeout=`
+BUSY_SECONDS = 5.0
+#: what the driver raises where SQLAlchemy is not in between
+DriverError = sqlite3.Error
+_MAGIC = b"SQLite format 3\0"
+#: the execution option that marks a writing transaction
+WRITES = {"linkback_writes": True}
+
+
+def normalise(url: URL) -> URL:
+    """The URL with an absolute path and a timeout; raises `StoreError` where it means no place."""
+    if url.host or url.username or url.password or url.port:
+        raise StoreError("a SQLite database URL has a path and no host: it begins with three slashes, sqlite:///")
+    unknown = sorted(set(url.query) - {"timeout"})
+    if unknown:
+        raise StoreError(f"the database URL has an unknown option {unknown[0]!r}; only timeout= is understood")
+    database = url.database or ""
+    if database.startswith("file:"):
+        raise StoreError("a SQLite database URL takes a path, not a file: URI")
+    if "\0" in database:
+        raise StoreError("the path of the database contains a NUL character")
+    place = None if database in ("", ":memory:") else str(Path(database).absolute())
+    return url.set(database=place, query={"timeout": str(_timeout(url))})
+
+
+def _timeout(url: URL) -> float:
+    text = url.query.get("timeout", str(BUSY_SECONDS))
+    try:
+        seconds = float(text) if isinstance(text, str) else math.nan
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < 1_000_000:
+        raise StoreError("timeout= in the database URL takes a number of seconds")
+    return seconds
+
+
+def look_at(url: URL, *, create: bool) -> None:
+    """See that there is a database file that can be used, or a place for one; nothing is changed.
+
+    Raises `StoreError` for a missing file or directory, a file that is no database, or one that may
+    not be written.
+    """
+    if url.database is None:
+        return
+    path = Path(url.database)
+    if path.is_dir():
+        raise StoreError(f"{path} is a directory, not a database")
+    if not path.parent.is_dir():
+        raise StoreError(f"the directory {path.parent} does not exist")
+    if path.exists():
+        _check_file(path)
+    elif not create:
+        raise StoreError(f"no database at {path}")
+    # SQLite writes its log beside the file
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise StoreError(f"the directory {path.parent} cannot be written to")
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise StoreError(f"{path} is not a file")
+    with path.open("rb") as file:
+        head = file.read(len(_MAGIC))
+    if head not in (b"", _MAGIC):
+        raise StoreError(f"{path} is not a SQLite database; it was left as it is")
+    if not os.access(path, os.W_OK):
+        raise StoreError(f"{path} is read-only")
+
+
+def use_wal(url: URL) -> None:
+    """Put the database file in WAL mode, which lasts; may raise `DriverError`."""
+    if url.database is None:
+        return
+    deadline = time.monotonic() + _timeout(url)
+    with contextlib.closing(sqlite3.connect(url.database, timeout=_timeout(url), isolation_level=None)) as connection:
+        # SQLite does not wait for others here as it does elsewhere: of two processes that open a new file at
+        # once, one would fail
+        while not _switch(connection, last=time.monotonic() >= deadline):
+            time.sleep(0.02)
+
+
+def _switch(connection: sqlite3.Connection, *, last: bool) -> bool:
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.OperationalError as error:
+        if last or "locked" not in str(error):
+            raise
+        return False
+    return True
+
+
+def engine(url: URL) -> Engine:
+    """A new engine for a URL of `normalise`; one in memory has a single connection for all threads."""
+    arguments: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
+    if url.database is None:
+        arguments["poolclass"] = StaticPool
+    new = create_engine(url, **arguments)
+    event.listen(new, "connect", _on_connect)
+    event.listen(new, "begin", _on_begin)
+    return new
+
+
+def _on_connect(connection: sqlite3.Connection, record: object) -> None:
+    # the driver must not begin transactions by itself: `_on_begin` does
+    connection.isolation_level = None
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _on_begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("linkback_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,146 @@
+"""Is the backlink there? A page and a target to the element that proves the claim.
+
+Rule: what counts is what a reader's browser would make a link of: never a substring, a comment or a longer URL.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+from linkback import urls
+from linkback.elements import CITING, EMBEDDING, Element
+from linkback.errors import NoBacklink, Reason, SourceGone
+from linkback.markup import read_html, read_values
+from linkback.model import Backlink
+from linkback.page import Kind, Page, hyperlink_attributes, properties
+
+Matches = Callable[[str], bool]
+
+_EMBEDDING = {"video": ("src", "poster"), "object": ("data",)}
+_MAX_JSON_DEPTH = 100
+# What may follow a URL in plain text without being part of it (protocols.md D-8).
+_TEXT_END = re.compile(r"""(?:[\s<>"'`)\]}]|[.,;:!?]+(?:\s|$)|$)""")
+
+
+def find(
+    page: Page, target: str, *, source: str = "", extended: bool = True, matches: Matches | None = None
+) -> Backlink:
+    """The backlink of a page to a target, with its evidence; what the page says of itself is not read yet.
+
+    `extended` also counts images, media, frames and citations, as Webmention does (protocols.md D-1, D-2). `matches`
+    decides which URL is the target; by default equality is exact after lossless normalisation (D-30).
+    Raises `SourceGone` where the page declares itself deleted (D-26) and `NoBacklink` otherwise. Webmention 3.2.2.
+    """
+    matches = matches or partial(urls.satisfies, target=target)
+    proof = partial(Backlink, source=source or page.url, target=target, final_url=page.url)
+    match page.kind:
+        case Kind.HTML:
+            if page.says_gone:
+                raise SourceGone(Reason.SOURCE_GONE, "the page declares itself deleted")
+            found = _best(_in_elements(page.document.elements, page.resolve, matches, proof, extended=extended))
+        case Kind.JSON:
+            found = _in_json(page.text, matches, proof)
+        case Kind.XML:
+            found = _in_xml(page, matches, proof, extended=extended)
+        case Kind.TEXT:
+            found = _in_text(page.text, target, proof)
+        case _:
+            raise NoBacklink(Reason.UNSUPPORTED_TYPE, f"{page.content_type or 'the source'} has no links to read")
+    if found is None and page.truncated:
+        raise NoBacklink(Reason.TRUNCATED, "no link in the part of the source that was read")
+    if found is None:
+        raise NoBacklink(Reason.NO_BACKLINK, "the source does not link to the target")
+    return found
+
+
+def _best(found: Iterator[Backlink]) -> Backlink | None:
+    """The first link, unless a later one says by its class what it is (a reply, a like)."""
+    first = None
+    for backlink in found:
+        if backlink.properties:
+            return backlink
+        first = first or backlink
+    return first
+
+
+def _in_elements(
+    elements: Iterable[Element],
+    resolve: Callable[[str], str | None],
+    matches: Matches,
+    proof: Callable[..., Backlink],
+    *,
+    extended: bool,
+) -> Iterator[Backlink]:
+    for element in elements:
+        attributes = list(hyperlink_attributes(element))
+        if extended:
+            attributes += _embedded_attributes(element)
+        for attribute in attributes:
+            url = resolve(element.attributes[attribute])
+            if url is not None and matches(url):
+                yield proof(
+                    element=element.name,
+                    attribute=attribute,
+                    href=url,
+                    rels=element.tokens("rel"),
+                    properties=properties(element),
+                    text=element.text,
+                    position=element.position,
+                )
+
+
+def _embedded_attributes(element: Element) -> Iterator[str]:
+    """The attributes that refer without being a hyperlink (the extended set of D-1)."""
+    if element.foreign:
+        return
+    if element.name in CITING:
+        candidates: tuple[str, ...] = ("cite",)
+    elif element.name == "input" and element.attributes.get("type", "").strip().lower() != "image":
+        candidates = ()
+    elif element.name in EMBEDDING:
+        candidates = _EMBEDDING.get(element.name, ("src",))
+    else:
+        candidates = ()
+    yield from (name for name in candidates if element.get(name) is not None)
+
+
+def _in_json(text: str, matches: Matches, proof: Callable[..., Backlink]) -> Backlink | None:
+    """A string value that is the target; of a repeated key, every value counts (D-7)."""
+    try:
+        value = json.loads(text, object_pairs_hook=lambda pairs: [value for _, value in pairs])
+    except (ValueError, RecursionError):
+        return None
+    waiting: list[tuple[object, int]] = [(value, 0)]
+    while waiting:
+        item, depth = waiting.pop()
+        if isinstance(item, str) and matches(item):
+            return proof(element="json", href=item)
+        if isinstance(item, list) and depth < _MAX_JSON_DEPTH:
+            waiting += [(child, depth + 1) for child in item]
+    return None
+
+
+def _in_xml(page: Page, matches: Matches, proof: Callable[..., Backlink], *, extended: bool) -> Backlink | None:
+    """A feed or other XML: a value that is the target, or a link in the HTML it carries (D-9)."""
+    for item in read_values(page.text):
+        if matches(item.value):
+            return proof(element=item.element, attribute=item.attribute, href=item.value)
+        if not item.attribute and "<" in item.value:
+            elements = read_html(item.value).elements
+            found = _in_elements(elements, partial(urls.resolve, base=page.url), matches, proof, extended=extended)
+            if (backlink := _best(found)) is not None:
+                return backlink
+    return None
+
+
+def _in_text(text: str, target: str, proof: Callable[..., Backlink]) -> Backlink | None:
+    at = text.find(target)
+    while at >= 0:
+        before = text[at - 1 : at] if at else ""
+        if not before.isalnum() and _TEXT_END.match(text, at + len(target)):
+            return proof(element="text", href=target, position=at)
+        at = text.find(target, at + 1)
+    return None

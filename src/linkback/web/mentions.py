@@ -1,0 +1,87 @@
+"""Mentions and deliveries as JSON: the shapes that the API, the command line and scripts read."""
+
+from __future__ import annotations
+
+from linkback.model import Author, Backlink, Delivery, Endpoint, Endpoints, Mention
+
+
+def author_to_json(author: Author) -> dict[str, str | None]:
+    """Name, URL and photo; null where unknown."""
+    return {"name": author.name or None, "url": author.url or None, "photo": author.photo or None}
+
+
+def mention_to_json(mention: Mention) -> dict[str, object]:
+    """One mention, times in ISO 8601."""
+    return {
+        "id": mention.id,
+        "source": mention.source,
+        "target": mention.target,
+        "protocols": list(mention.protocols),
+        "status": mention.status.value,
+        "title": mention.title,
+        "author": author_to_json(mention.author),
+        "excerpt": mention.excerpt,
+        "published": mention.published.isoformat() if mention.published else None,
+        "received": mention.received.isoformat(),
+        "kind": mention.kind,
+        "final_url": mention.final_url,
+    }
+
+
+def backlink_to_json(backlink: Backlink) -> dict[str, object]:
+    """A proven claim: what links, and what the source says of itself."""
+    return {
+        "source": backlink.source,
+        "target": backlink.target,
+        "linked": True,
+        "reason": None,
+        "element": backlink.element,
+        "attribute": backlink.attribute,
+        "href": backlink.href,
+        "rels": list(backlink.rels),
+        "text": backlink.text,
+        "title": backlink.title,
+        "author": author_to_json(backlink.author),
+        "excerpt": backlink.excerpt,
+        "published": backlink.published.isoformat() if backlink.published else None,
+        "kind": backlink.kind,
+        "final_url": backlink.final_url,
+        "canonical_url": backlink.canonical_url or None,
+        "language": backlink.language or None,
+    }
+
+
+def not_linked_to_json(source: str, target: str, reason: str, detail: str) -> dict[str, object]:
+    """A claim that did not hold, in the shape of one that did."""
+    unproven = backlink_to_json(Backlink(source=source, target=target, final_url=source))
+    unknown = {name: None for name in unproven if name not in ("source", "target", "author")}
+    return {**unproven, **unknown, "linked": False, "reason": reason, "detail": detail}
+
+
+def endpoints_to_json(endpoints: Endpoints) -> dict[str, object]:
+    """The endpoints of a page; null where it does not listen."""
+    return {
+        "url": endpoints.url,
+        "final_url": endpoints.final_url,
+        "webmention": _endpoint_to_json(endpoints.webmention),
+        "pingback": _endpoint_to_json(endpoints.pingback),
+        "trackback": _endpoint_to_json(endpoints.trackback),
+    }
+
+
+def _endpoint_to_json(endpoint: Endpoint | None) -> dict[str, str] | None:
+    return None if endpoint is None else {"url": endpoint.url, "via": endpoint.via.value}
+
+
+def delivery_to_json(delivery: Delivery) -> dict[str, object]:
+    """One delivery and how it went."""
+    return {
+        "source": delivery.source,
+        "target": delivery.target,
+        "protocol": delivery.protocol,
+        "endpoint": delivery.endpoint,
+        "outcome": delivery.outcome.value,
+        "code": delivery.code,
+        "detail": delivery.detail,
+        "status_url": delivery.status_url or None,
+    }

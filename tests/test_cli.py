@@ -1,0 +1,371 @@
+"""The command line as its users meet it: what is printed where, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from linkback import __version__, cli
+from linkback.adapters.wsgi import around
+from linkback.fetch import Fetcher
+from linkback.jobs import External
+from linkback.model import Claim, Status
+from linkback.policy import Policy
+from linkback.site import Site
+from tests.serving import LOOPBACK, eventually, pages, served
+
+OPEN = ("--allow-network", "127.0.0.0/8")
+
+
+class Ran:
+    """One run of the command line."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
+        self.code = cli.main(list(arguments))
+        captured = capsys.readouterr()
+        self.out, self.err = captured.out, captured.err
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@pytest.fixture
+def blog(tmp_path: Path) -> Iterator[Site]:
+    """A blog with three posts, served on loopback, listening to all protocols; its mentions are not checked."""
+    bodies = {path: f"<title>{path}</title><p>post</p>" for path in ("/a", "/b", "/c")}
+    holder: dict[str, Any] = {}
+    with served(lambda environ, start: holder["app"](environ, start)) as url:
+        site = Site(
+            url,
+            store=f"sqlite:///{tmp_path}/blog.db",
+            fetch=Fetcher(allow=LOOPBACK),
+            runner=External(),
+            policy=Policy(settle_seconds=0),
+        )
+        with site:
+            holder["app"] = around(pages(bodies), site)
+            yield site
+
+
+@pytest.fixture
+def source(blog: Site) -> Iterator[str]:
+    """A page on loopback that links to the blog's first two posts."""
+    root = blog.url.rstrip("/")
+    bodies = {
+        "/note": f"<title>A note</title><p>On <a href='{root}/a'>a</a> and <a href='{root}/b'>b</a>.</p>",
+        "/plain": "<title>Plain</title>",
+    }
+    with served(pages(bodies)) as url:
+        yield f"{url}/note"
+
+
+def post(blog: Site, path: str) -> str:
+    return blog.url.rstrip("/") + path
+
+
+def test_discover_shows_where_a_page_listens(blog: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    ran = Ran(capsys, "discover", post(blog, "/a"), "--json", *OPEN)
+    root = blog.url.rstrip("/")
+    target = urllib.parse.quote(post(blog, "/a"), safe="")
+    assert (ran.code, ran.rows) == (
+        0,
+        [
+            {
+                "url": post(blog, "/a"),
+                "final_url": post(blog, "/a"),
+                "webmention": {"url": f"{root}/linkback/webmention", "via": "link-header"},
+                "pingback": {"url": f"{root}/linkback/pingback", "via": "x-pingback"},
+                "trackback": {"url": f"{root}/linkback/trackback?target={target}", "via": "rdf"},
+            }
+        ],
+    )
+    assert "webmention" in Ran(capsys, "discover", post(blog, "/a"), *OPEN).out
+
+
+def test_discover_without_an_endpoint_exits_3(source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    ran = Ran(capsys, "discover", source, "--json", *OPEN)
+    assert (ran.code, ran.rows[0]["webmention"]) == (3, None)
+    assert "advertises no endpoint" in ran.err
+
+
+def test_verify_says_yes_with_what_the_source_says(blog: Site, source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    ran = Ran(capsys, "verify", source, post(blog, "/a"), "--json", *OPEN)
+    [row] = ran.rows
+    assert ran.code == 0
+    assert (row["linked"], row["reason"], row["title"]) == (True, None, "A note")
+    assert row["excerpt"] == "On a and b."
+    assert row["author"] == {"name": None, "url": None, "photo": None}
+    assert {"source", "target", "published", "kind", "final_url"} <= row.keys()
+    assert "A note" in Ran(capsys, "verify", source, post(blog, "/a"), *OPEN).out
+
+
+@pytest.mark.parametrize(
+    ("path", "reason", "code"), [("/note", "no-backlink", 1), ("/none", "source-missing", 1)], ids=["no link", "404"]
+)
+def test_verify_says_no_with_the_reason(
+    blog: Site, source: str, capsys: pytest.CaptureFixture[str], path: str, reason: str, code: int
+) -> None:
+    at = source.replace("/note", path)
+    ran = Ran(capsys, "verify", at, post(blog, "/c"), "--json", *OPEN)
+    [row] = ran.rows
+    assert (ran.code, row["linked"], row["reason"]) == (code, False, reason)
+    assert (row["title"], row["author"]["name"]) == (None, None)
+    assert reason in ran.err
+
+
+def test_temporary_trouble_exits_4(capsys: pytest.CaptureFixture[str]) -> None:
+    with served(pages({})) as url:
+        dead = url
+    ran = Ran(capsys, "verify", dead, "https://t.example/", "--json", *OPEN)
+    assert (ran.code, ran.rows[0]["reason"]) == (4, "source-unreadable")
+    assert Ran(capsys, "discover", dead, *OPEN).code == 4
+
+
+def test_an_address_that_was_not_opened_is_named(source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    ran = Ran(capsys, "discover", source)
+    assert ran.code == 1
+    assert "--allow-network" in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_networks_can_be_opened_by_the_environment(
+    source: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINKBACK_ALLOW_NETWORKS", "::1/128,127.0.0.0/8")
+    assert Ran(capsys, "discover", source).code == 3
+
+
+def test_send_tells_every_page_that_the_source_links_to(
+    blog: Site, source: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = Ran(capsys, "send", source, "--json", *OPEN)
+    assert ran.code == 0
+    assert [(row["target"], row["protocol"], row["outcome"]) for row in ran.rows] == [
+        (post(blog, "/a"), "webmention", "accepted"),
+        (post(blog, "/b"), "webmention", "accepted"),
+    ]
+    assert {"source", "endpoint", "code", "detail"} <= ran.rows[0].keys()
+    assert blog.drain() == 2
+    assert len(blog.mentions()) == 2
+
+
+def test_send_to_a_page_that_does_not_listen_exits_3(source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    ran = Ran(capsys, "send", source, source.replace("note", "plain"), "--json", *OPEN)
+    assert (ran.code, ran.rows[0]["outcome"]) == (3, "no-endpoint")
+
+
+def test_send_that_is_refused_exits_1(blog: Site, source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    ran = Ran(capsys, "send", post(blog, "/a"), post(blog, "/a#top"), *OPEN)
+    assert ran.code == 1
+    assert ran.out.startswith("refused by webmention")
+
+
+def test_send_to_nobody_there_exits_4(source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with served(pages({})) as url:
+        dead = url
+    assert Ran(capsys, "send", source, dead, *OPEN).code == 4
+
+
+def test_send_without_links_says_so(source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    ran = Ran(capsys, "send", source.replace("note", "plain"), *OPEN)
+    assert (ran.code, ran.out) == (0, "")
+    assert "links to no other page" in ran.err
+
+
+def test_publish_tells_each_page_once(
+    blog: Site, source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = ("--database", f"sqlite:///{tmp_path}/out.db", "--json", *OPEN)
+    first = Ran(capsys, "publish", source, *at)
+    assert (first.code, [row["outcome"] for row in first.rows]) == (0, ["accepted", "accepted"])
+    again = Ran(capsys, "publish", source, *at)
+    assert (again.code, again.out) == (0, "")
+    assert "nothing new" in again.err
+
+
+@pytest.fixture
+def stored(blog: Site, source: str, tmp_path: Path) -> str:
+    """A database URL with two mentions in it."""
+    for path in ("/a", "/b"):
+        blog.receive(Claim("webmention", source, post(blog, path)))
+    blog.drain()
+    return f"sqlite:///{tmp_path}/blog.db"
+
+
+def test_list_shows_the_mentions(stored: str, blog: Site, source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    ran = Ran(capsys, "list", "--json", "--database", stored)
+    assert [row["target"] for row in ran.rows] == [post(blog, "/a"), post(blog, "/b")]
+    assert set(ran.rows[0]) == {
+        *("id", "source", "target", "protocols", "status", "title", "author"),
+        *("excerpt", "published", "received", "kind", "final_url"),
+    }
+    only = Ran(capsys, "list", "--json", "--database", stored, "--target", post(blog, "/b"), "--status", "approved")
+    assert [row["target"] for row in only.rows] == [post(blog, "/b")]
+    assert Ran(capsys, "list", "--json", "--database", stored, "--site", "https://other.example").rows == []
+    assert Ran(capsys, "list", "--json", "--database", stored, "--status", "spam").rows == []
+    table = Ran(capsys, "list", "--database", stored)
+    assert "A note" in table.out
+
+
+def test_moderate_decides(stored: str, blog: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    ran = Ran(capsys, "moderate", "rejected", "1", "--database", stored, "--json")
+    assert (ran.code, ran.rows[0]["status"]) == (0, "rejected")
+    assert len(blog.mentions(statuses=[Status.REJECTED])) == 1
+    ran = Ran(capsys, "moderate", "approved", "1", "99", "x", "--database", stored)
+    assert (ran.code, ran.out.split()[:2]) == (1, ["1", "approved"])
+    assert "no mention 99" in ran.err
+
+
+WRONG = [
+    pytest.param(["discover"], id="a missing argument"),
+    pytest.param(["no-such-command"], id="a command that is none"),
+    pytest.param(["discover", "https://t.example/", "--no-such-option"], id="an option that is none"),
+    pytest.param(["discover", "not a url"], id="no URL"),
+    pytest.param(["discover", "ftp://t.example/"], id="another scheme"),
+    pytest.param(["verify", "https://s.example/", "t.example"], id="a target that is no URL"),
+    pytest.param(["send", "mailto:a@b"], id="a source that is no URL"),
+    pytest.param(["publish", "nonsense"], id="a post that is no URL"),
+    pytest.param(["discover", "https://t.example/", "--allow-network", "300.0.0.0/8"], id="no network"),
+    pytest.param(["discover", "https://t.example/", "--allow-port", "x"], id="no port"),
+    pytest.param(["serve"], id="no site"),
+    pytest.param(["serve", "--site", "nonsense", "--database", "sqlite://"], id="a site that is no URL"),
+    pytest.param(
+        ["serve", "--site", "https://t.example", "--bind", "nonsense", "--database", "sqlite://"], id="no address"
+    ),
+    pytest.param(["list", "--status", "lost"], id="a status that is none"),
+    pytest.param(["list", "--database", "nonsense"], id="a database that is none"),
+    pytest.param(["list", "--database", "sqlite:////no/such/folder/linkback.db"], id="a folder that is none"),
+    pytest.param(["moderate", "approved"], id="no mention"),
+    pytest.param(["list", "--target", "nonsense", "--database", "sqlite://"], id="list of no URL"),
+]
+
+
+@pytest.mark.parametrize("arguments", WRONG)
+def test_wrong_usage_is_one_clear_line_and_exit_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    ran = Ran(capsys, *arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("linkback: ")
+    assert ran.err.count("\n") == 1
+
+
+def test_a_database_that_is_none_stays_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same promise for every command that opens one."""
+    path = tmp_path / "notes.txt"
+    path.write_bytes(b"these are no records\n" * 100)
+    before = path.read_bytes()
+    at = ("--database", f"sqlite:///{path}")
+    for arguments in (["list"], ["moderate", "spam", "1"], ["publish", "https://s.example/"]):
+        ran = Ran(capsys, *arguments, *at)
+        assert (ran.code, ran.err.count("\n")) == (2, 1)
+    ran = Ran(capsys, "serve", "--site", "https://t.example", "--bind", "127.0.0.1:0", *at)
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert path.read_bytes() == before
+
+
+def test_no_command_at_all_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    ran = Ran(capsys)
+    assert ran.code == 2
+    assert "discover" in ran.err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["send", "--help"]])
+def test_help_is_no_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    ran = Ran(capsys, *arguments)
+    assert ran.code == 0
+    assert "Usage: linkback" in ran.out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert Ran(capsys, "--version").out == f"linkback {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [(KeyboardInterrupt(), 130), (BrokenPipeError(), 0)],
+    ids=["interrupted", "whoever read has left"],
+)
+def test_being_stopped_is_no_traceback(raised: BaseException, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*arguments: object, **options: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(cli.cli, "main", stop)
+    monkeypatch.setattr(sys, "stderr", open(os.devnull, "w"))  # noqa: SIM115 - closed by what is tested, or below
+    assert cli.main(["list"]) == code
+    sys.stderr.close()
+
+
+class Serving:
+    """`linkback serve` in a process of its own."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "linkback", "serve", "--bind", "127.0.0.1:0", *arguments],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stderr is not None
+        line = self.process.stderr.readline()
+        assert line.startswith("linkback: listening on "), line
+        self.url = line.split()[3]
+
+    def stop(self, number: int) -> int:
+        self.process.send_signal(number)
+        self.process.communicate(timeout=30)
+        return self.process.returncode
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(self.url + path) as response:
+            return json.load(response)
+
+    def webmention(self, source: str, target: str) -> int:
+        body = urllib.parse.urlencode({"source": source, "target": target}).encode()
+        with urllib.request.urlopen(f"{self.url}/webmention", body) as response:
+            return int(response.status)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_serve_stops_when_it_is_told_to(tmp_path: Path, number: int, code: int) -> None:
+    serving = Serving("--site", "https://t.example", "--database", f"sqlite:///{tmp_path}/s.db")
+    assert serving.get("/healthz") == {"status": "ok"}
+    assert serving.stop(number) == code
+
+
+def test_what_serve_took_before_it_was_killed_is_checked_after_it_starts_again(
+    source: str, blog: Site, tmp_path: Path
+) -> None:
+    """An accepted claim survives SIGKILL: here before its first look at the source."""
+    target = post(blog, "/a")
+    arguments = ("--site", blog.url, "--database", f"sqlite:///{tmp_path}/s.db", *OPEN)
+    first = Serving(*arguments)
+    assert first.webmention(source, target) == 201
+    first.stop(signal.SIGKILL)
+    second = Serving(*arguments)
+    query = urllib.parse.urlencode({"target": target})
+    eventually(lambda: second.get(f"/mentions?{query}")["count"] == 1)
+    assert second.stop(signal.SIGTERM) == 0
+
+
+def test_serve_can_hold_mentions_for_a_moderator(
+    source: str, blog: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = f"sqlite:///{tmp_path}/s.db"
+    serving = Serving("--site", blog.url, "--database", database, "--moderate", *OPEN)
+    assert serving.webmention(source, post(blog, "/a")) == 201
+    rows = eventually(lambda: Ran(capsys, "list", "--json", "--database", database).rows)
+    assert rows[0]["status"] == "pending"
+    query = urllib.parse.urlencode({"target": post(blog, "/a")})
+    assert serving.get(f"/mentions?{query}")["count"] == 0
+    assert Ran(capsys, "moderate", "approved", rows[0]["id"], "--database", database).code == 0
+    assert serving.get(f"/mentions?{query}")["count"] == 1
+    assert serving.stop(signal.SIGTERM) == 0

@@ -1,0 +1,95 @@
+"""The documentation is executed, and complete."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+import linkback
+from linkback import cli, site
+from linkback.jobs import External
+from linkback.testing import FakeWeb
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_examples_of_a_page_run_as_written(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other, in an empty folder, with nobody out there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(site, "_default_fetch", lambda url: FakeWeb())
+    monkeypatch.setattr(site, "Embedded", External)
+    names: dict[str, Any] = {}
+    for code in PYTHON.findall(page.read_text()):
+        exec(compile(code, str(page), "exec"), names)
+        # each example opens the store anew
+        for opened in [value for value in names.values() if isinstance(value, linkback.Site)]:
+            opened.close()
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_the_pages_lead_somewhere(page: Path) -> None:
+    assert [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()] == []
+
+
+def test_the_receive_example_of_the_readme_is_an_application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(site, "Embedded", External)
+    names: dict[str, Any] = {}
+    code = PYTHON.findall((ROOT / "README.md").read_text())[0]
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+    exec(code, names)
+    told: dict[str, Any] = {}
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/post", "SCRIPT_NAME": "", "QUERY_STRING": ""}
+    body = b"".join(names["app"](environ, lambda status, headers: told.update(status=status, headers=dict(headers))))
+    assert told["headers"]["X-Pingback"] == "https://bob.example/linkback/pingback"
+    assert body.startswith(b"<h1>A post</h1>")
+    names["site"].close()
+
+
+def test_every_public_name_is_documented() -> None:
+    page = (ROOT / "docs/reference/api.md").read_text()
+    names = [name for name in linkback.__all__ if not name.startswith("__")]
+    assert [name for name in names if not re.search(rf"`{name}\b", page)] == []
+
+
+@pytest.mark.parametrize("command", sorted(cli.cli.commands))
+def test_every_command_and_option_is_documented_and_helped(command: str) -> None:
+    page = (ROOT / "docs/reference/cli.md").read_text()
+    found = cli.cli.commands[command]
+    assert f"`linkback {command}" in page
+    assert found.help
+    options = [parameter for parameter in found.params if isinstance(parameter, click.Option)]
+    assert [option.name for option in options if option.help is None] == []
+
+
+def test_the_smallest_example_answers(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        bind = f"127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, str(ROOT / "examples/wsgi_min.py"), bind, f"sqlite:///{tmp_path}/min.db"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "listening" in process.stdout.readline()
+        with urllib.request.urlopen(f"http://{bind}/") as response:
+            assert response.headers["X-Pingback"] == f"http://{bind}/linkback/pingback"
+            assert b"<h1>A post</h1>" in response.read()
+        process.terminate()
+
+
+def test_the_package_can_be_run_as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["linkback", "--version"])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("linkback", run_name="__main__")
+    assert caught.value.code == 0

@@ -1,0 +1,269 @@
+"""Who runs due work, and what happens to the threads that do."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from linkback import jobs
+from linkback.errors import ConfigurationError
+from linkback.jobs import Embedded, External
+
+#: how long a test waits for what comes at once; reached only where something is broken
+PATIENCE = 30.0
+
+Naps = list[float]
+
+
+class Counting:
+    """A step that does `jobs` jobs and says when nothing is left."""
+
+    def __init__(self, jobs: int) -> None:
+        self.left = jobs
+        self.lock = threading.Lock()
+        self.idle = threading.Event()
+
+    def __call__(self) -> bool:
+        with self.lock:
+            if self.left == 0:
+                self.idle.set()
+                return False
+            self.left -= 1
+            return True
+
+
+@pytest.fixture
+def runner() -> Iterator[Embedded]:
+    runner = Embedded(threads=2)
+    yield runner
+    runner.stop(PATIENCE)
+    assert not any(thread.is_alive() for thread in runner._threads)
+
+
+def forever() -> float | None:
+    return None
+
+
+def test_an_external_runner_runs_nothing() -> None:
+    runner = External()
+    step = Counting(1)
+    runner.attach(step, forever)
+    runner.nudge()
+    runner.stop()
+    assert step.left == 1
+
+
+def test_a_nudge_runs_what_is_due_to_the_end(runner: Embedded) -> None:
+    step = Counting(5)
+    runner.attach(step, forever)
+    runner.nudge()
+    assert step.idle.wait(PATIENCE)
+    assert step.left == 0
+    assert len(runner._threads) == 2
+
+
+def test_a_later_nudge_wakes_the_same_threads(runner: Embedded) -> None:
+    step = Counting(1)
+    runner.attach(step, forever)
+    runner.nudge()
+    assert step.idle.wait(PATIENCE)
+    threads = list(runner._threads)
+    step.idle.clear()
+    step.left = 3
+    runner.nudge()
+    assert step.idle.wait(PATIENCE)
+    assert runner._threads == threads
+
+
+def test_nothing_starts_before_there_is_a_step(runner: Embedded) -> None:
+    runner.nudge()
+    assert runner._threads == []
+
+
+def test_a_runner_works_for_one_site(runner: Embedded) -> None:
+    """A second one would otherwise take its place without a word."""
+    runner.attach(Counting(0), forever)
+    with pytest.raises(ConfigurationError, match="another site"):
+        runner.attach(Counting(0), forever)
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_a_runner_needs_a_thread(threads: int) -> None:
+    with pytest.raises(ConfigurationError, match="at least one"):
+        Embedded(threads)
+
+
+def nap(
+    step: Callable[[], bool], wait: Callable[[], float | None], monkeypatch: pytest.MonkeyPatch, times: int
+) -> Naps:
+    """The first naps of a thread that is told to stop after them."""
+    naps: Naps = []
+
+    def sleep(self: Embedded, seconds: float, seen: int) -> None:
+        naps.append(seconds)
+        self._stopping = len(naps) == times
+
+    monkeypatch.setattr(Embedded, "_sleep", sleep)
+    runner = Embedded(threads=1)
+    runner.attach(step, wait)
+    runner.nudge()
+    for thread in runner._threads:
+        thread.join(PATIENCE)
+    return naps
+
+
+@pytest.mark.parametrize(("due", "slept"), [(None, 30.0), (5.0, 5.0), (-3.0, 0.0), (1e9, 60.0)])
+def test_a_thread_sleeps_until_something_is_due_but_never_long(
+    due: float | None, slept: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may add work, and nobody would tell."""
+    assert nap(lambda: False, lambda: due, monkeypatch, 1) == [slept]
+
+
+def test_work_that_fails_is_tried_again_less_and_less_often(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> bool:
+        raise OSError("disk full")
+
+    assert nap(broken, forever, monkeypatch, 8) == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert caplog.text.count("work failed") == 8
+
+
+def test_success_ends_the_backing_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: Iterator[bool | OSError] = iter([OSError(), OSError(), True, OSError(), False, OSError()])
+
+    def step() -> bool:
+        answer = next(answers)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    assert nap(step, forever, monkeypatch, 5) == [1, 2, 1, 30, 1]
+
+
+def test_a_failing_look_at_the_clock_does_not_end_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> float | None:
+        raise OSError
+
+    assert nap(lambda: False, broken, monkeypatch, 2) == [1, 2]
+
+
+def test_a_nudge_cuts_a_nap_short(runner: Embedded) -> None:
+    """Also where the last thing that happened was a failure."""
+    failed, worked = threading.Event(), threading.Event()
+
+    def step() -> bool:
+        if not failed.is_set():
+            failed.set()
+            raise OSError("locked")
+        worked.set()
+        return False
+
+    runner.attach(step, lambda: 1e9)
+    runner.nudge()
+    assert failed.wait(PATIENCE)
+    runner.nudge()
+    assert worked.wait(PATIENCE)
+
+
+class Blocked:
+    """A job that lasts until it is let go."""
+
+    def __init__(self) -> None:
+        self.begun, self.let_go, self.ended = threading.Event(), threading.Event(), threading.Event()
+
+    def __call__(self) -> bool:
+        self.begun.set()
+        self.let_go.wait(PATIENCE)
+        self.ended.set()
+        return True
+
+
+def test_stopping_waits_for_the_job_in_hand_and_runs_no_other(runner: Embedded) -> None:
+    step = Blocked()
+    runner.attach(step, forever)
+    runner.nudge()
+    assert step.begun.wait(PATIENCE)
+    stopping = threading.Thread(target=runner.stop, args=(PATIENCE,))
+    stopping.start()
+    step.let_go.set()
+    stopping.join(PATIENCE)
+    assert step.ended.is_set()
+    assert not any(thread.is_alive() for thread in runner._threads)
+    step.begun.clear()
+    runner.nudge()
+    assert not any(thread.is_alive() for thread in runner._threads)
+    assert not step.begun.is_set()
+
+
+def test_stopping_waits_no_longer_than_it_was_told(runner: Embedded) -> None:
+    """And what it did not wait for ends after its job."""
+    step = Blocked()
+    runner.attach(step, forever)
+    runner.nudge()
+    assert step.begun.wait(PATIENCE)
+    runner.stop(0.0)
+    assert not step.ended.is_set()
+    step.let_go.set()
+    for thread in runner._threads:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
+def test_a_job_may_stop_its_own_runner(runner: Embedded) -> None:
+    stopped = threading.Event()
+
+    def step() -> bool:
+        runner.stop(PATIENCE)
+        stopped.set()
+        return True
+
+    runner._size = 1
+    runner.attach(step, forever)
+    runner.nudge()
+    assert stopped.wait(PATIENCE)
+
+
+def test_a_process_without_room_for_threads_loses_no_nudge(
+    runner: Embedded, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is due is recorded: a nudge that cannot be followed must not fail who gave it."""
+
+    def full(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    step = Counting(1)
+    runner.attach(step, forever)
+    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
+        patch.setattr(threading.Thread, "start", full)
+        runner.nudge()
+    assert "0 of 2 threads" in caplog.text
+    runner.nudge()
+    assert step.idle.wait(PATIENCE)
+
+
+def test_after_a_fork_a_lock_that_a_thread_held_does_not_stay(runner: Embedded) -> None:
+    """The child has no thread that could let go of it. (tests/test_site.py forks for real)"""
+    step = Counting(1)
+    runner.attach(step, forever)
+    held = runner._wake
+    with held:
+        jobs._after_fork()
+        nudging = threading.Thread(target=runner.nudge, daemon=True)
+        nudging.start()
+        assert step.idle.wait(PATIENCE)
+        nudging.join(PATIENCE)
+
+
+def test_a_stopped_runner_stays_stopped_after_a_fork(runner: Embedded) -> None:
+    step = Counting(1)
+    runner.attach(step, forever)
+    runner.stop()
+    jobs._after_fork()
+    runner.nudge()
+    assert runner._threads == []
+    assert step.left == 1

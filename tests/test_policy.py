@@ -1,0 +1,107 @@
+"""Whom we listen to, what is shown unasked, and when to try again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from linkback.errors import BadStatus, Blocked, LinkbackError, NoBacklink, Reason, Refused, SourceGone, TimedOut
+from linkback.model import Backlink, Claim, Status
+from linkback.policy import Policy, Retry, judge, takes_away
+
+NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+T = "https://t.example/post"
+
+
+@pytest.mark.parametrize(
+    ("source", "blocked"),
+    [
+        ("https://spam.example/x", True),
+        ("https://SPAM.example:8443/", True),
+        ("https://deep.down.spam.example/", True),
+        ("https://spam.example./", True),
+        ("https://notspam.example/", False),
+        ("https://spam.example.org/", False),
+        ("https://s.example/spam.example", False),
+        ("https://xn--bse-sna.example/", True),
+        ("http://[2001:db8::1]/", True),
+        ("http://[2001:db8::2]/", False),
+        ("no url", False),
+    ],
+)
+def test_a_blocked_host_is_blocked_with_its_subdomains(source: str, blocked: bool) -> None:
+    policy = Policy(blocked_hosts=["Spam.Example.", "böse.example", "[2001:db8::1]", "", "no host"])
+    if not blocked:
+        policy.admit(Claim("webmention", source, T))
+        return
+    with pytest.raises(Refused) as refused:
+        policy.admit(Claim("webmention", source, T))
+    assert refused.value.reason is Reason.BLOCKED
+
+
+def test_nobody_is_blocked_unasked() -> None:
+    Policy().admit(Claim("webmention", "https://s.example/", T))
+
+
+@pytest.mark.parametrize(("policy", "status"), [(Policy(), Status.APPROVED), (Policy(moderate=True), Status.PENDING)])
+def test_a_verified_mention_is_shown_unless_moderated(policy: Policy, status: Status) -> None:
+    assert policy.status(Backlink(source="https://s.example/", target=T, final_url="https://s.example/")) is status
+
+
+@pytest.mark.parametrize(
+    ("delays", "attempts", "at_least", "seconds"),
+    [
+        ((60.0, 600.0), 0, 0.0, 60.0),
+        ((60.0, 600.0), 1, 0.0, 60.0),
+        ((60.0, 600.0), 2, 0.0, 600.0),
+        ((60.0, 600.0), 3, 0.0, None),
+        ((60.0, 600.0), 99, 0.0, None),
+        ((60.0, 600.0), 1, 3600.0, 3600.0),
+        ((60.0, 600.0), 3, 3600.0, None),
+        ((), 0, 0.0, None),
+        ((), 1, 0.0, None),
+    ],
+)
+def test_a_thing_is_tried_again_by_its_schedule(
+    delays: tuple[float, ...], attempts: int, at_least: float, seconds: float | None
+) -> None:
+    """B-12, B-13."""
+    due = Retry(delays=delays, jitter=0.0).due(attempts, NOW, at_least=at_least)
+    assert due == (None if seconds is None else NOW + timedelta(seconds=seconds))
+
+
+def test_what_failed_together_does_not_return_together() -> None:
+    dues = [Retry(delays=(100.0,), jitter=0.5).due(1, NOW) for _ in range(50)]
+    waits = {(due - NOW).total_seconds() for due in dues if due}
+    assert len(waits) > 1
+    assert min(waits) >= 100.0
+    assert max(waits) <= 150.0
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "again"),
+    [
+        (SourceGone(Reason.SOURCE_GONE), Reason.SOURCE_GONE, False),
+        (SourceGone(Reason.SOURCE_MISSING), Reason.SOURCE_MISSING, True),
+        (NoBacklink(Reason.NO_BACKLINK), Reason.NO_BACKLINK, True),
+        (NoBacklink(Reason.TRUNCATED), Reason.TRUNCATED, True),
+        (NoBacklink(Reason.UNSUPPORTED_TYPE), Reason.UNSUPPORTED_TYPE, False),
+        (TimedOut(T, "slow"), Reason.SOURCE_UNREADABLE, True),
+        (BadStatus(T, 503), Reason.SOURCE_UNREADABLE, True),
+        (BadStatus(T, 403), Reason.SOURCE_UNREADABLE, False),
+        (Blocked(T, "no"), Reason.SOURCE_UNREADABLE, False),
+        (LinkbackError("?"), Reason.INTERNAL, False),
+        (KeyError("?"), Reason.INTERNAL, False),
+    ],
+)
+def test_a_failed_check_is_judged(error: Exception, reason: Reason, again: bool) -> None:
+    """D-25, D-27."""
+    assert judge(error) == (reason, again)
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_only_the_source_itself_takes_a_mention_away(reason: Reason) -> None:
+    """D-41 to D-43: never a failure to read it."""
+    assert takes_away(reason, asked=False) is (reason in (Reason.SOURCE_GONE, Reason.NO_BACKLINK))
+    assert takes_away(reason, asked=True) is (reason in (Reason.SOURCE_GONE, Reason.NO_BACKLINK, Reason.SOURCE_MISSING))

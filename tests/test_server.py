@@ -1,0 +1,47 @@
+"""The server on real loopback sockets."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import urllib.request
+
+import pytest
+
+from linkback.adapters.server import Server
+from linkback.errors import ConfigurationError
+from tests.serving import pages, served
+
+
+def test_an_application_answers_at_the_url_it_says() -> None:
+    with served(pages({"/": "hello"})) as url, urllib.request.urlopen(url) as response:
+        assert response.read() == b"hello"
+
+
+def test_it_listens_on_ipv6_too() -> None:
+    if not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    try:
+        server = Server(pages({}), "[::1]:0")
+    except ConfigurationError:
+        pytest.skip("this machine has no IPv6 loopback")
+    assert server.url.startswith("http://[::1]:")
+    server.close()
+    server.serve()
+
+
+@pytest.mark.parametrize("bind", ["nonsense", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:x", "no.such.host.invalid:0"])
+def test_an_address_that_is_none_is_said_so(bind: str) -> None:
+    with pytest.raises(ConfigurationError):
+        Server(pages({}), bind)
+
+
+def test_a_taken_port_is_said_so() -> None:
+    with served(pages({})) as url, pytest.raises(ConfigurationError, match="cannot listen"):
+        Server(pages({}), url.removeprefix("http://"))
+
+
+def test_without_waitress_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "waitress.server", None)
+    with pytest.raises(ConfigurationError, match=r"linkback\[server\]"):
+        Server(pages({}), "127.0.0.1:0")

@@ -1,0 +1,671 @@
+"""What every store promises, whatever database is behind it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy
+
+from linkback import urls
+from linkback.errors import Reason, StoreError
+from linkback.model import Author, Claim, ClaimState, Delivery, Job, JobKind, Mention, Outcome, Status
+from linkback.store import ClaimRecord, Storage, Verdict, open_store
+
+SITE = "https://bob.example"
+PAGE = "https://bob.example/post"
+SOURCE = "https://alice.example/a"
+KEY = urls.pair_key(SITE, SOURCE, PAGE)
+NOON = datetime(2024, 5, 6, 12, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(params=["sqlite file", "sqlite memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+    """Every test below runs on every back end."""
+    store = open_store(f"sqlite:///{tmp_path / 'linkback.db'}" if request.param == "sqlite file" else "sqlite://")
+    yield store
+    store.close()
+
+
+def record(id: str, *, protocol: str = "webmention", received: datetime = NOON, **more: Any) -> ClaimRecord:
+    claim = Claim(protocol, SOURCE, PAGE)
+    return ClaimRecord(id=id, site=SITE, key=KEY, page=PAGE, claim=claim, received=received, **more)
+
+
+def found(status: Status = Status.APPROVED, *, protocols: tuple[str, ...] = ("webmention",), **more: Any) -> Mention:
+    values: dict[str, Any] = {"received": NOON, "checked": NOON + MINUTE, **more}
+    return Mention("", SITE, SOURCE, PAGE, protocols, status, **values)
+
+
+def answered(claim: ClaimRecord, state: ClaimState = ClaimState.SUCCESS, **more: Any) -> ClaimRecord:
+    return replace(claim, state=state, open=False, checked=NOON + MINUTE, **more)
+
+
+def take(store: Storage, now: datetime = NOON) -> Job:
+    (job,) = store.lease(now, now + MINUTE)
+    return job
+
+
+def check(store: Storage, id: str, *, now: datetime = NOON, **verdict: Any) -> None:
+    """One claim, taken and checked with this verdict."""
+    claim = record(id, received=now)
+    store.add_claim(claim, due=now)
+    checked = replace(answered(claim), checked=now + MINUTE)
+    store.finish_check(take(store, now), Verdict(key=KEY, page=PAGE, claims=[checked], **verdict))
+
+
+# claims
+
+
+def test_a_claim_comes_back_as_it_was_recorded(store: Storage) -> None:
+    claim = Claim("trackback", SOURCE, PAGE + "#c1", "Title", "Excerpt", "Blog", "https://bob.example/tb/1")
+    kept = replace(record("an-id", received=datetime(2024, 5, 6, 12, 0, 0, 123456, UTC)), claim=claim)
+    store.add_claim(kept, due=NOON)
+    assert store.claim("an-id") == kept
+
+
+def test_an_unknown_claim_is_none(store: Storage) -> None:
+    assert store.claim("nobody") is None
+    assert store.last_claim(KEY, "webmention") is None
+    assert store.open_claims(KEY) == []
+
+
+def test_two_claims_cannot_share_an_id(store: Storage) -> None:
+    """And the failed one leaves nothing half written."""
+    store.add_claim(record("same"), due=NOON)
+    with pytest.raises(StoreError) as caught:
+        store.add_claim(replace(record("same"), key="0" * 64), due=NOON)
+    assert isinstance(caught.value.__cause__, sqlalchemy.exc.IntegrityError)
+    assert "\n" not in str(caught.value)
+    assert store.open_claims("0" * 64) == []
+    assert len(store.lease(NOON, NOON + MINUTE, limit=9)) == 1
+
+
+def test_times_in_any_zone_come_back_as_utc(store: Storage) -> None:
+    there = timezone(timedelta(hours=5, minutes=30))
+    store.add_claim(record("a", received=NOON.astimezone(there)), due=NOON)
+    kept = store.claim("a")
+    assert kept is not None
+    assert kept.received == NOON
+    assert kept.received.tzinfo is UTC
+
+
+def test_a_time_without_an_offset_is_refused(store: Storage) -> None:
+    with pytest.raises(StoreError, match="without an offset"):
+        store.add_claim(record("a", received=NOON.replace(tzinfo=None)), due=NOON)
+
+
+def test_text_that_no_database_holds_is_kept_as_far_as_it_goes(store: Storage) -> None:
+    claim = Claim("trackback", SOURCE, PAGE, title="a\ud800b\0c 猫")
+    store.add_claim(replace(record("a"), claim=claim), due=NOON)
+    kept = store.claim("a")
+    assert kept is not None
+    assert kept.claim.title == "a?bc 猫"
+
+
+def test_open_claims_are_the_pairs_own_oldest_first(store: Storage) -> None:
+    store.add_claim(record("late", received=NOON + MINUTE), due=NOON)
+    store.add_claim(record("early"), due=NOON)
+    store.add_claim(record("closed", open=False), due=NOON)
+    store.add_claim(replace(record("other"), key="0" * 64), due=NOON)
+    assert [claim.id for claim in store.open_claims(KEY)] == ["early", "late"]
+
+
+def test_the_last_claim_is_the_newest_of_its_protocol(store: Storage) -> None:
+    for id, protocol, minutes in [("a", "pingback", 2), ("b", "pingback", 1), ("c", "webmention", 3)]:
+        store.add_claim(record(id, protocol=protocol, received=NOON + minutes * MINUTE), due=NOON)
+    last = store.last_claim(KEY, "pingback")
+    assert last is not None
+    assert last.id == "a"
+    store.add_claim(record("d", protocol="pingback", received=NOON + 2 * MINUTE), due=NOON)
+    last = store.last_claim(KEY, "pingback")
+    assert last is not None
+    assert last.id == "d", "of two at one moment, the one recorded later"
+
+
+# jobs
+
+
+def test_a_claim_has_one_job_that_is_leased_once(store: Storage) -> None:
+    store.add_claim(record("a"), due=NOON)
+    (job,) = store.lease(NOON, NOON + MINUTE, limit=5)
+    assert (job.kind, job.subject, job.attempts) == (JobKind.CHECK, KEY, 1)
+    assert store.lease(NOON, NOON + MINUTE, limit=5) == []
+
+
+def test_a_job_is_not_given_before_it_is_due(store: Storage) -> None:
+    store.add_claim(record("a"), due=NOON + MINUTE)
+    assert store.lease(NOON, NOON + MINUTE) == []
+    assert len(store.lease(NOON + MINUTE, NOON + 2 * MINUTE)) == 1
+
+
+def test_a_lease_expires_and_the_next_attempt_is_counted(store: Storage) -> None:
+    store.add_claim(record("a"), due=NOON)
+    first = take(store)
+    second = take(store, NOON + MINUTE)
+    assert (second.id, second.attempts) == (first.id, 2)
+
+
+def test_the_longest_due_comes_first_up_to_the_limit(store: Storage) -> None:
+    for minutes in (3, 1, 2):
+        store.add_claim(replace(record(str(minutes)), key=str(minutes) * 64), due=NOON - minutes * MINUTE)
+    assert [job.subject[0] for job in store.lease(NOON, NOON + MINUTE, limit=2)] == ["3", "2"]
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_nothing_is_leased_where_nothing_is_asked_for(store: Storage, limit: int) -> None:
+    store.add_claim(record("a"), due=NOON)
+    assert store.lease(NOON, NOON + MINUTE, limit=limit) == []
+
+
+def test_a_released_job_is_due_at_the_time_given(store: Storage) -> None:
+    store.add_claim(record("a"), due=NOON)
+    job = take(store)
+    store.release(job, due=NOON + 2 * MINUTE)
+    assert store.next_due() == NOON + 2 * MINUTE
+    assert store.lease(NOON + MINUTE, NOON + 3 * MINUTE) == []
+    assert take(store, NOON + 2 * MINUTE).attempts == 2
+
+
+def test_a_late_worker_cannot_release_what_another_holds(store: Storage) -> None:
+    store.add_claim(record("a"), due=NOON)
+    slow = take(store)
+    take(store, NOON + MINUTE)
+    store.release(slow, due=NOON)
+    assert store.lease(NOON + MINUTE, NOON + 2 * MINUTE) == []
+
+
+def test_next_due_is_the_first_due_time_or_end_of_a_lease(store: Storage) -> None:
+    assert store.next_due() is None
+    store.add_claim(record("a"), due=NOON)
+    assert store.next_due() == NOON
+    take(store)
+    assert store.next_due() == NOON + MINUTE
+    store.add_claim(replace(record("b"), key="0" * 64), due=NOON + 5 * MINUTE)
+    assert store.next_due() == NOON + MINUTE
+
+
+def test_a_claim_that_joins_brings_the_job_forward_and_forgets_its_attempts(store: Storage) -> None:
+    store.add_claim(record("a"), due=NOON)
+    store.release(take(store), due=NOON + 9 * MINUTE)
+    store.add_claim(record("b"), due=NOON + 2 * MINUTE)
+    assert store.next_due() == NOON + 2 * MINUTE
+    assert take(store, NOON + 2 * MINUTE).attempts == 1
+
+
+def test_a_claim_that_joins_never_puts_the_job_off(store: Storage) -> None:
+    store.add_claim(record("a"), due=NOON)
+    store.add_claim(record("b"), due=NOON + MINUTE)
+    assert store.next_due() == NOON
+
+
+def test_a_claim_that_joins_a_running_check_leaves_its_job_alone(store: Storage) -> None:
+    store.add_claim(record("a"), due=NOON)
+    job = take(store)
+    store.add_claim(record("b", received=NOON + MINUTE / 2), due=NOON + MINUTE / 2)
+    assert store.next_due() == NOON + MINUTE
+    verdict = Verdict(key=KEY, page=PAGE, claims=[answered(record("a"))])
+    store.finish_check(job, verdict)
+    assert store.next_due() is None, "the worker still held it"
+
+
+def test_a_worker_whose_lease_ran_out_cannot_end_the_job_of_a_new_claim(store: Storage) -> None:
+    """The new claim's job starts again at attempt 1, as the old one did; they are not taken for each other."""
+    store.add_claim(record("a"), due=NOON)
+    slow = take(store)
+    store.add_claim(record("b", received=NOON + 2 * MINUTE), due=NOON + 2 * MINUTE)
+    fresh = take(store, NOON + 2 * MINUTE)
+    assert slow.attempts == fresh.attempts == 1
+    store.finish_check(slow, Verdict(key=KEY, page=PAGE, claims=[answered(record("a"))]))
+    assert [claim.id for claim in store.open_claims(KEY)] == ["b"]
+    assert store.next_due() == NOON + 3 * MINUTE
+
+
+def test_an_ended_jobs_number_is_never_used_again(store: Storage) -> None:
+    check(store, "a")
+    store.add_claim(record("b"), due=NOON)
+    first = take(store)
+    store.finish_check(first, Verdict(key=KEY, page=PAGE, claims=[answered(record("b"))]))
+    store.add_claim(record("c"), due=NOON)
+    assert take(store).id > first.id
+
+
+def test_threads_never_share_a_job(store: Storage) -> None:
+    for number in range(40):
+        store.add_claim(replace(record(str(number)), key=f"{number:064}"), due=NOON)
+    leased: list[Job] = []
+    failed: list[Exception] = []
+
+    def work() -> None:
+        try:
+            while jobs := store.lease(NOON, NOON + MINUTE, limit=3):
+                leased.extend(jobs)
+        except StoreError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert sorted(job.subject for job in leased) == [f"{number:064}" for number in range(40)]
+    assert {job.attempts for job in leased} == {1}
+
+
+# checks
+
+
+def test_a_verdict_records_mention_claims_and_the_end_of_the_job(store: Storage) -> None:
+    check(store, "a", mention=found())
+    kept = store.claim("a")
+    assert kept is not None
+    assert (kept.state, kept.open, kept.checked) == (ClaimState.SUCCESS, False, NOON + MINUTE)
+    assert store.mention_for(KEY) is not None
+    assert store.next_due() is None
+
+
+def test_a_refused_claim_keeps_its_reason_and_makes_no_mention(store: Storage) -> None:
+    store.add_claim(record("a"), due=NOON)
+    refused = answered(record("a"), ClaimState.FAILED, reason=Reason.NO_BACKLINK)
+    store.finish_check(take(store), Verdict(key=KEY, page=PAGE, claims=[refused], removed=True))
+    assert store.claim("a") == refused
+    assert store.mention_for(KEY) is None
+
+
+def test_a_mention_comes_back_as_it_was_found(store: Storage) -> None:
+    mention = found(
+        Status.PENDING,
+        protocols=("pingback", "webmention"),
+        title="Title",
+        author=Author("Ann", "https://alice.example/", "https://alice.example/me.png"),
+        excerpt="so she said",
+        published=datetime(2024, 5, 6, 9, 0, tzinfo=timezone(timedelta(hours=-7))),
+        kind="reply",
+        final_url=SOURCE + "/",
+    )
+    check(store, "a", mention=mention)
+    kept = store.mention_for(KEY)
+    assert kept is not None
+    assert kept == replace(mention, id=kept.id)
+    assert kept.published is not None
+    assert kept.published.utcoffset() == timedelta(hours=-7)
+    assert store.mention(kept.id) == kept
+
+
+@pytest.mark.parametrize("published", [None, datetime(2024, 5, 6, 9, 0), datetime(2024, 5, 6, tzinfo=UTC)])
+def test_published_keeps_the_offset_its_page_gave_or_none(store: Storage, published: datetime | None) -> None:
+    check(store, "a", mention=found(published=published))
+    kept = store.mention_for(KEY)
+    assert kept is not None
+    assert kept.published == published
+
+
+def test_a_repeat_updates_what_was_found_and_keeps_what_was_first(store: Storage) -> None:
+    check(store, "a", mention=found(title="Old"))
+    first = store.mention_for(KEY)
+    later = NOON + 9 * MINUTE
+    check(store, "b", mention=found(title="New", excerpt="more", received=later, checked=later))
+    (kept,) = store.mentions()
+    assert first is not None
+    assert kept == replace(first, title="New", excerpt="more", checked=later)
+
+
+def test_protocols_are_united_in_the_order_of_their_first_announcement(store: Storage) -> None:
+    for id, protocols in [("a", ("webmention",)), ("b", ("pingback", "webmention")), ("c", ("mine", "pingback"))]:
+        check(store, id, mention=found(protocols=protocols))
+    kept = store.mention_for(KEY)
+    assert kept is not None
+    assert kept.protocols == ("webmention", "pingback", "mine")
+
+
+HISTORIES = [
+    # what happened to one mention, and where it stands then
+    ("gone", None),
+    ("found approved", "approved"),
+    ("found pending, found approved", "pending"),
+    ("found approved, found pending", "approved"),
+    ("found approved, gone", "removed"),
+    ("found approved, gone, found pending", "pending"),
+    ("found spam, gone, found approved", "approved"),
+    ("found approved, say rejected, found approved", "rejected"),
+    ("found spam, say approved, found spam", "approved"),
+    ("found approved, say spam, gone", "spam"),
+    ("found approved, say rejected, gone, found approved", "rejected"),
+    ("found rejected, gone", "removed"),
+    ("found pending, say approved, gone", "removed"),
+    ("found pending, say approved, gone, found pending", "approved"),
+    ("found pending, say approved, gone, gone, found pending", "approved"),
+    ("found approved, say pending, gone, found approved", "pending"),
+    ("found approved, say removed, found approved", "removed"),
+    ("found approved, say removed, gone, found approved", "removed"),
+    ("found pending, say approved, gone, say rejected, found approved", "rejected"),
+    ("found approved, gone, say approved, found spam", "approved"),
+    ("found pending, say approved, gone, say removed, found approved", "removed"),
+]
+
+
+@pytest.mark.parametrize(("history", "stands"), HISTORIES)
+def test_a_moderators_word_lasts_and_only_what_is_linked_is_shown(
+    store: Storage, history: str, stands: str | None
+) -> None:
+    for number, step in enumerate(history.split(", ")):
+        act, _, status = step.partition(" ")
+        if act == "say":
+            mention = store.mention_for(KEY)
+            assert mention is not None
+            assert store.moderate(mention.id, Status(status)) == replace(mention, status=Status(status))
+        elif act == "found":
+            check(store, str(number), mention=found(Status(status)))
+        else:
+            check(store, str(number), removed=True)
+    kept = store.mention_for(KEY)
+    assert (kept and kept.status) == (stands and Status(stands))
+
+
+def test_a_removal_says_when_the_source_was_looked_at(store: Storage) -> None:
+    check(store, "a", mention=found())
+    check(store, "b", now=NOON + 5 * MINUTE, removed=True)
+    kept = store.mention_for(KEY)
+    assert kept is not None
+    assert kept.checked == NOON + 6 * MINUTE
+
+
+def test_a_failed_look_changes_no_mention(store: Storage) -> None:
+    """protocols.md D-43: 5xx, a timeout or a block keep what is there."""
+    check(store, "a", mention=found(title="Kept"))
+    before = store.mention_for(KEY)
+    check(store, "b")
+    assert store.mention_for(KEY) == before
+
+
+def test_a_removal_needs_no_claim(store: Storage) -> None:
+    """A regular look at an old source has nobody who asked for it."""
+    check(store, "a", mention=found())
+    store.add_claim(record("b", open=False), due=NOON)
+    store.finish_check(take(store), Verdict(key=KEY, page=PAGE, claims=[], removed=True))
+    kept = store.mention_for(KEY)
+    assert kept is not None
+    assert (kept.status, kept.checked) == (Status.REMOVED, NOON + MINUTE)
+
+
+def test_a_removal_of_what_a_person_hid_changes_nothing(store: Storage) -> None:
+    check(store, "a", mention=found())
+    (mention,) = store.mentions()
+    hidden = store.moderate(mention.id, Status.SPAM)
+    store.add_claim(record("b", open=False), due=NOON)
+    store.finish_check(take(store), Verdict(key=KEY, page=PAGE, claims=[], removed=True))
+    assert store.mention(mention.id) == hidden == replace(mention, status=Status.SPAM)
+
+
+def test_again_postpones_the_job_and_keeps_its_claims_open(store: Storage) -> None:
+    store.add_claim(record("a"), due=NOON)
+    waiting = replace(record("a"), state=ClaimState.PENDING, reason=Reason.SOURCE_UNREADABLE)
+    store.finish_check(take(store), Verdict(key=KEY, page=PAGE, claims=[waiting], again=NOON + 3 * MINUTE))
+    assert store.open_claims(KEY) == [waiting]
+    assert store.next_due() == NOON + 3 * MINUTE
+    assert take(store, NOON + 3 * MINUTE).attempts == 2
+
+
+def test_no_claim_stays_open_when_its_job_ends(store: Storage) -> None:
+    """Nobody would ever look at it again."""
+    store.add_claim(record("a"), due=NOON)
+    store.finish_check(take(store), Verdict(key=KEY, page=PAGE, claims=[record("a", state=ClaimState.UPDATED)]))
+    kept = store.claim("a")
+    assert kept is not None
+    assert (kept.state, kept.open) == (ClaimState.UPDATED, False)
+
+
+def test_claims_that_joined_a_check_get_the_answer_to_the_same_question_and_others_wait(store: Storage) -> None:
+    first, second = record("a", protocol="pingback"), record("b", protocol="webmention")
+    store.add_claim(first, due=NOON)
+    store.add_claim(second, due=NOON)
+    job = take(store)
+    for protocol in ("pingback", "webmention", "trackback"):
+        store.add_claim(record(protocol, protocol=protocol), due=NOON)
+    known = [answered(first, ClaimState.UNCHANGED), answered(second, ClaimState.FAILED, reason=Reason.TRUNCATED)]
+    store.finish_check(job, Verdict(key=KEY, page=PAGE, claims=known))
+    joined = [store.claim(protocol) for protocol in ("pingback", "webmention", "trackback")]
+    assert [(claim.state, claim.reason, claim.checked) for claim in joined if claim] == [
+        (ClaimState.UNCHANGED, None, NOON + MINUTE),
+        (ClaimState.FAILED, Reason.TRUNCATED, NOON + MINUTE),
+        (ClaimState.QUEUED, None, None),
+    ]
+    assert [claim.id for claim in store.open_claims(KEY)] == ["trackback"]
+    assert take(store).subject == KEY
+
+
+def test_a_claim_that_joined_a_check_without_claims_keeps_the_job_due(store: Storage) -> None:
+    store.add_claim(record("old", open=False), due=NOON)
+    job = take(store)
+    store.add_claim(record("new"), due=NOON)
+    store.finish_check(job, Verdict(key=KEY, page=PAGE, claims=[], mention=found()))
+    assert [claim.id for claim in store.open_claims(KEY)] == ["new"]
+    assert take(store).attempts == 2
+
+
+def test_a_late_worker_records_its_verdict_and_leaves_the_others_job(store: Storage) -> None:
+    store.add_claim(record("a"), due=NOON)
+    slow = take(store)
+    quick = take(store, NOON + MINUTE)
+    verdict = Verdict(key=KEY, page=PAGE, claims=[answered(record("a"))], mention=found())
+    store.finish_check(slow, verdict)
+    assert store.next_due() == NOON + 2 * MINUTE
+    assert store.mention_for(KEY) is not None
+    assert store.open_claims(KEY) == []
+    store.finish_check(quick, verdict)
+    assert len(store.mentions()) == 1
+    assert store.next_due() is None
+
+
+def test_a_late_worker_that_wants_another_look_leaves_the_claim_to_the_jobs_holder(store: Storage) -> None:
+    store.add_claim(record("a"), due=NOON)
+    slow = take(store)
+    take(store, NOON + MINUTE)
+    waiting = record("a", state=ClaimState.PENDING, reason=Reason.SOURCE_UNREADABLE)
+    store.finish_check(slow, Verdict(key=KEY, page=PAGE, claims=[waiting], again=NOON + 9 * MINUTE))
+    assert store.open_claims(KEY) == [waiting]
+    assert store.next_due() == NOON + 2 * MINUTE
+
+
+@pytest.mark.parametrize("late", [{"mention": found(title="Old")}, {"removed": True}, {}])
+def test_a_late_worker_does_not_undo_what_was_found_since(store: Storage, late: dict[str, Any]) -> None:
+    store.add_claim(record("a"), due=NOON)
+    slow = take(store)
+    quick = take(store, NOON + MINUTE)
+    newer = found(title="New", checked=NOON + 2 * MINUTE)
+    store.finish_check(quick, Verdict(key=KEY, page=PAGE, claims=[answered(record("a"))], mention=newer))
+    before = store.claim("a"), store.mention_for(KEY)
+    failed = answered(record("a"), ClaimState.FAILED)
+    store.finish_check(slow, Verdict(key=KEY, page=PAGE, claims=[failed], again=NOON, **late))
+    assert (store.claim("a"), store.mention_for(KEY)) == before
+    assert store.next_due() is None
+
+
+def test_a_late_worker_that_looked_last_is_believed(store: Storage) -> None:
+    store.add_claim(record("a"), due=NOON)
+    slow = take(store)
+    quick = take(store, NOON + MINUTE)
+    store.finish_check(quick, Verdict(key=KEY, page=PAGE, claims=[answered(record("a"))], mention=found()))
+    newest = found(title="Newest", checked=NOON + 9 * MINUTE)
+    store.finish_check(slow, Verdict(key=KEY, page=PAGE, claims=[], mention=newest))
+    kept = store.mention_for(KEY)
+    assert kept is not None
+    assert kept.title == "Newest"
+
+
+# mentions
+
+
+def test_mentions_are_listed_by_site_page_and_status_in_the_order_received(store: Storage) -> None:
+    other_page, other_site = PAGE + "/2", "https://carol.example"
+    for name, site, page, status, minutes in [
+        ("1", SITE, PAGE, Status.APPROVED, 2),
+        ("2", SITE, PAGE, Status.SPAM, 1),
+        ("3", SITE, other_page, Status.APPROVED, 3),
+        ("4", other_site, PAGE, Status.PENDING, 4),
+    ]:
+        claim = replace(record(name), key=name * 64, page=page)
+        store.add_claim(claim, due=NOON)
+        mention = replace(found(status, received=NOON + minutes * MINUTE), site=site, target=page, title=name)
+        store.finish_check(take(store), Verdict(key=name * 64, page=page, claims=[answered(claim)], mention=mention))
+    ours = urls.page_key(SITE, PAGE)
+
+    def names(**choice: Any) -> str:
+        return "".join(mention.title for mention in store.mentions(**choice))
+
+    assert names() == "2134"
+    assert names(site=SITE) == "213"
+    assert names(pages=[ours]) == "21"
+    assert names(pages=[ours, urls.page_key(SITE, other_page)], statuses=[Status.APPROVED]) == "13"
+    assert names(statuses={Status.SPAM, Status.PENDING}) == "24"
+    assert names(site=other_site, pages=[ours]) == ""
+    assert names(pages=[]) == names(statuses=[]) == ""
+
+
+def test_pages_are_asked_for_by_their_keys(store: Storage) -> None:
+    """A URL would silently find nothing."""
+    with pytest.raises(StoreError, match="page_key"):
+        store.mentions(site=SITE, pages=[PAGE])
+
+
+@pytest.mark.parametrize("id", ["7", "07", "-1", "", "a", "１", "9" * 10, "9" * 5000, "1;"])
+def test_an_id_that_is_nobodys_finds_nothing(store: Storage, id: str) -> None:
+    assert store.mention(id) is None
+    assert store.moderate(id, Status.APPROVED) is None
+    assert store.delivery(id) is None
+    assert not store.in_flight(id)
+    with pytest.raises(StoreError, match="no delivery"):
+        store.begin_post(id, "webmention", "https://c.example/wm")
+
+
+# deliveries
+
+OWED = Delivery(source=PAGE, target="https://carol.example/x")
+
+
+def test_a_delivery_is_owed_once_with_one_job(store: Storage) -> None:
+    other = Delivery(source=PAGE, target="https://carol.example/y")
+    (first,) = store.add_deliveries(SITE, [OWED], due=NOON)
+    assert first == replace(OWED, id=first.id)
+    (second,) = store.add_deliveries(SITE, [OWED, other, other], due=NOON)
+    assert second.target == other.target
+    assert store.delivery(first.id) == first
+    assert store.deliveries() == [first, second]
+    jobs = store.lease(NOON, NOON + MINUTE, limit=9)
+    assert [(job.kind, job.subject) for job in jobs] == [(JobKind.DELIVER, first.id), (JobKind.DELIVER, second.id)]
+
+
+def test_targets_are_told_apart_as_written_and_by_site(store: Storage) -> None:
+    targets = [OWED.target, OWED.target + "#one", OWED.target + "#two", OWED.target + "/"]
+    added = store.add_deliveries(SITE, [replace(OWED, target=target) for target in targets], due=NOON)
+    assert [delivery.target for delivery in added] == targets
+    assert len(store.add_deliveries("https://dan.example", [OWED], due=NOON)) == 1
+
+
+def test_deliveries_are_listed_by_site_and_source(store: Storage) -> None:
+    store.add_deliveries(SITE, [OWED, replace(OWED, source=SOURCE)], due=NOON)
+    store.add_deliveries("https://dan.example", [OWED], due=NOON)
+    assert [d.source for d in store.deliveries(site=SITE)] == [PAGE, SOURCE]
+    assert len(store.deliveries(source=PAGE)) == 2
+    assert len(store.deliveries(site=SITE, source=PAGE)) == 1
+    assert store.deliveries(source=PAGE + "#") == []
+
+
+def test_more_deliveries_than_one_statement_takes(store: Storage) -> None:
+    many = [replace(OWED, target=f"https://c.example/{number}") for number in range(1100)]
+    assert len(store.add_deliveries(SITE, many, due=NOON)) == 1100
+    assert store.add_deliveries(SITE, many, due=NOON) == []
+
+
+def test_a_delivery_that_ended_is_recorded_whole(store: Storage) -> None:
+    (owed,) = store.add_deliveries(SITE, [OWED], due=NOON)
+    ended = replace(
+        owed,
+        protocol="webmention",
+        endpoint="https://carol.example/wm",
+        outcome=Outcome.ACCEPTED,
+        code=201,
+        detail="Created",
+        status_url="https://carol.example/status/1",
+        attempts=1,
+        again=2,
+        retry_after=30,
+    )
+    store.finish_delivery(take(store), ended)
+    assert store.delivery(owed.id) == ended
+    assert store.next_due() is None
+
+
+def test_a_delivery_to_try_again_keeps_its_job(store: Storage) -> None:
+    (owed,) = store.add_deliveries(SITE, [OWED], due=NOON)
+    store.finish_delivery(take(store), replace(owed, outcome=Outcome.FAILED), again=NOON + 4 * MINUTE)
+    assert store.next_due() == NOON + 4 * MINUTE
+    assert take(store, NOON + 4 * MINUTE).attempts == 2
+
+
+def test_a_delivery_is_in_flight_from_its_post_to_its_end(store: Storage) -> None:
+    """protocols.md B-11: a crash after the POST can be told from one before it."""
+    (owed,) = store.add_deliveries(SITE, [OWED], due=NOON)
+    job = take(store)
+    assert not store.in_flight(owed.id)
+    store.begin_post(owed.id, "trackback", "https://carol.example/tb")
+    assert store.in_flight(owed.id)
+    marked = store.delivery(owed.id)
+    assert marked == replace(owed, protocol="trackback", endpoint="https://carol.example/tb")
+    store.finish_delivery(job, replace(marked, outcome=Outcome.UNKNOWN))
+    assert not store.in_flight(owed.id)
+
+
+@pytest.mark.parametrize(
+    ("known", "late", "kept"),
+    [
+        (Outcome.QUEUED, Outcome.FAILED, Outcome.FAILED),
+        (Outcome.REFUSED, Outcome.FAILED, Outcome.REFUSED),
+        (Outcome.REFUSED, Outcome.ACCEPTED, Outcome.ACCEPTED),
+        (Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.ACCEPTED),
+    ],
+)
+def test_a_late_worker_fills_a_gap_or_brings_good_news(
+    store: Storage, known: Outcome, late: Outcome, kept: Outcome
+) -> None:
+    (owed,) = store.add_deliveries(SITE, [OWED], due=NOON)
+    slow = take(store)
+    quick = take(store, NOON + MINUTE)
+    if known is not Outcome.QUEUED:
+        store.finish_delivery(quick, replace(owed, outcome=known), again=NOON + 9 * MINUTE)
+    due = store.next_due()
+    store.begin_post(owed.id, "pingback", "https://carol.example/rpc")
+    store.finish_delivery(slow, replace(owed, outcome=late))
+    now = store.delivery(owed.id)
+    assert now is not None
+    assert now.outcome is kept
+    assert store.in_flight(owed.id), "the other's POST may still be on its way"
+    assert store.next_due() == due
+
+
+def test_a_late_worker_with_a_delivery_that_is_gone_does_no_harm(store: Storage) -> None:
+    store.finish_delivery(Job(9, JobKind.DELIVER, "9", 1), OWED)
+    assert store.deliveries() == []
+
+
+# errors
+
+
+def test_a_number_too_large_for_the_database_is_a_clear_error(store: Storage) -> None:
+    with pytest.raises(StoreError, match="too large"):
+        store.add_deliveries(SITE, [replace(OWED, code=10**30)], due=NOON)
+    assert store.deliveries() == []
+
+
+def test_a_closed_store_says_so(store: Storage) -> None:
+    store.close()
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        store.next_due()
