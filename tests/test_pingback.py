@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from linkback.errors import Reason, Refused
 from linkback.model import Answer, Claim, Outcome, Reply
 from linkback.protocols import Pingback
-from linkback.protocols.pingback import FAULTS, PING, advertise_headers, link_element
+from linkback.protocols.pingback import FAULTS, PING
 from linkback.wire import Request, Response
 
 S = "https://s.example/note"
@@ -599,13 +599,3 @@ def test_peers_read_our_faults_as_we_mean_them() -> None:
     for reason, (number, text) in FAULTS.items():
         reply = PB.read_reply(PB.write_reply(Answer(reason=reason), request(CALL)))
         assert (reply.code, reply.detail) == (number, text)
-
-
-# we advertise
-
-
-def test_an_endpoint_is_advertised_in_the_one_form_every_sender_reads() -> None:
-    """VA-102, A-49."""
-    assert link_element("https://t.example/rpc") == '<link rel="pingback" href="https://t.example/rpc">'
-    assert link_element('https://t.example/?a&"') == '<link rel="pingback" href="https://t.example/?a&amp;&quot;">'
-    assert advertise_headers("https://t.example/rpc") == (("X-Pingback", "https://t.example/rpc"),)

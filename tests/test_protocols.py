@@ -13,7 +13,7 @@ from linkback import discovery, urls
 from linkback.errors import Reason
 from linkback.model import Answer, Claim, Outcome, Signpost, Via
 from linkback.page import Page
-from linkback.protocols import BUILTIN, Protocol, advertise_headers, advertise_markup, endpoint_url
+from linkback.protocols import BUILTIN, Protocol, advertise_headers, advertise_markup, endpoint_url, signs
 from linkback.protocols.status import is_temporary, retry_after
 from linkback.wire import Request, Response
 
@@ -196,3 +196,24 @@ def test_501_is_for_ever_and_the_rest_of_5xx_is_not() -> None:
         500,
         *range(502, 600),
     ]
+
+
+ELEMENTS = [
+    pytest.param(
+        "pingback", "https://t.example/rpc", '<link rel="pingback" href="https://t.example/rpc">', id="VA-102"
+    ),
+    pytest.param(
+        "pingback",
+        'https://t.example/?a&"',
+        '<link rel="pingback" href="https://t.example/?a&amp;&quot;">',
+        id="A-49 escaped",
+    ),
+    pytest.param(
+        "webmention", "https://e.example/wm", '<link rel="webmention" href="https://e.example/wm">', id="A-71"
+    ),
+]
+
+
+@pytest.mark.parametrize(("rel", "endpoint", "element"), ELEMENTS)
+def test_an_element_advertises_in_the_one_form_that_every_sender_reads(rel: str, endpoint: str, element: str) -> None:
+    assert signs.link_element(rel, endpoint) == element

@@ -446,3 +446,18 @@ def test_the_endpoints_may_stand_around_the_hosts_own(site: Site) -> None:
         environ = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "wsgi.url_scheme": "https", "HTTP_HOST": "t.example"}
         list(application(environ, lambda status, headers, error=None: lambda data: None))
     assert seen == ["/post"]
+
+
+def test_a_page_that_is_served_elsewhere_can_advertise_by_its_head() -> None:
+    def resolve(url: str) -> str | None:
+        return T if url == T else None
+
+    with Site("https://t.example", store="sqlite://", fetch=FakeWeb(), runner=External(), resolve=resolve) as site:
+        found = linkback.find_endpoints(T, {"Content-Type": "text/html"}, site.head(T).encode())
+        assert {name: endpoint.via.value for name, endpoint in found.found.items()} == {
+            "webmention": "link",
+            "pingback": "link",
+            "trackback": "rdf",
+        }
+        assert 'href="https://mentions.example/pingback"' in site.head(T, base="https://mentions.example/")
+        assert site.head("https://t.example/closed") == ""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from linkback.errors import Reason, Refused
 from linkback.model import Answer, Claim, Outcome, Reply
 from linkback.protocols import Webmention
-from linkback.protocols.webmention import REFUSALS, advertise_headers, link_element, prefers_json
+from linkback.protocols.webmention import REFUSALS, prefers_json
 from linkback.wire import Request, Response
 
 S = "https://s.example/note"
@@ -304,12 +304,3 @@ def test_several_accept_fields_are_one() -> None:
 def test_a_head_request_gets_no_body() -> None:
     for accept in ("", JSON):
         assert WM.write_reply(Answer(), ping(b"", method="HEAD", accept=accept)).body == b""
-
-
-# we advertise
-
-
-def test_an_endpoint_is_advertised_by_header_and_by_element() -> None:
-    """A-71."""
-    assert advertise_headers(ENDPOINT) == (("Link", '<https://e.example/wm>; rel="webmention"'),)
-    assert link_element(f"{ENDPOINT}?a=1&b=2") == '<link rel="webmention" href="https://e.example/wm?a=1&amp;b=2">'

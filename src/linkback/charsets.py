@@ -22,6 +22,11 @@ _COMMENT = re.compile(rb"<!--.*?(?:-->|$)", re.DOTALL)
 PRESCAN = 1024
 
 
+def byte_order_mark(body: bytes) -> tuple[bytes, str]:
+    """The mark that a body begins with, and the codec it stands for; both empty without one."""
+    return next(((bom, codec) for bom, codec in _BOMS if body.startswith(bom)), (b"", ""))
+
+
 def lookup(label: str) -> str | None:
     """The Python codec for a charset label; None for a label no browser knows."""
     encoding = webencodings.lookup(label) if label.isascii() else None
@@ -43,9 +48,9 @@ def decode_page(body: bytes, label: str = "") -> str:
 
     Undecodable bytes become U+FFFD: decoding never fails (protocols.md A-13).
     """
-    for bom, codec in _BOMS:
-        if body.startswith(bom):
-            return body[len(bom) :].decode(codec, "replace")
+    bom, marked = byte_order_mark(body)
+    if bom:
+        return body[len(bom) :].decode(marked, "replace")
     codec = (lookup(label) if label else None) or _declared(body) or _guess(body)
     return body.decode(codec, "replace").removeprefix("\ufeff")
 

@@ -19,7 +19,7 @@ from linkback.model import Claim, Delivery, Job, JobKind, Mention, Receipt, Stat
 from linkback.outbox import Outbox
 from linkback.ownpages import OwnPages, Resolve
 from linkback.policy import Policy, Retry
-from linkback.protocols import BUILTIN, Protocol
+from linkback.protocols import BUILTIN, Protocol, advertise_elements, advertise_markup
 from linkback.store import DEFAULT_STORE, ClaimRecord, Storage, open_store
 from linkback.wire import Fetch
 
@@ -165,6 +165,18 @@ class Site:
         except Refused:
             return False
         return True
+
+    def head(self, url: str, *, base: str = "") -> str:
+        """The markup that advertises the endpoints of the page at `url`, for its `<head>`; "" where it takes none.
+
+        For pages that `wsgi(app)` does not serve. `base` is the URL that the endpoints stand under, `/linkback` on the
+        site's host where it is not given (protocols.md A-49, A-91).
+        """
+        if not self.listens(url):
+            return ""
+        base, permalink = base.rstrip("/") or f"{urls.origin(self.url)}/linkback", self.pages.find(url)
+        elements = advertise_elements(self.protocols, base, permalink)
+        return elements + advertise_markup(self.protocols, base, permalink)
 
     def start(self) -> None:
         """Begin to run what is due, also what an earlier process left behind."""

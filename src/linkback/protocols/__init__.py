@@ -89,6 +89,15 @@ def advertise_headers(protocols: Iterable[Protocol], base: str, permalink: str) 
     )
 
 
+def advertise_elements(protocols: Iterable[Protocol], base: str, permalink: str) -> str:
+    """What the headers say, as elements for the head of a page that cannot set headers (protocols.md A-49)."""
+    return "".join(
+        signs.link_element(protocol.name, endpoint_url(protocol, base, permalink)) + "\n"
+        for protocol in protocols
+        if not protocol.signpost.rdf
+    )
+
+
 def advertise_markup(protocols: Iterable[Protocol], base: str, permalink: str) -> str:
     """What no header can say: the RDF block of TrackBack, "" where it is not spoken (protocols.md A-91)."""
     return "".join(
@@ -104,6 +113,7 @@ __all__ = [
     "Protocol",
     "TrackBack",
     "Webmention",
+    "advertise_elements",
     "advertise_headers",
     "advertise_markup",
     "endpoint_url",

@@ -6,15 +6,13 @@ charset may be named in three places or nowhere, always becomes text.
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterator, Sequence
 
-from linkback.charsets import lookup
+from linkback.charsets import byte_order_mark, lookup
 from linkback.errors import Reason, Refused
 from linkback.forms import Fields
 
-_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _DECLARATION = re.compile(rb"""<\?xml(?=\s)[^<>]{0,200}?\sencoding\s{0,20}=\s{0,20}["']([A-Za-z0-9_:.\-]{1,40})["']""")
 #: how much junk may stand before an XML declaration (protocols.md B-31)
 _PRESCAN = 4096
@@ -27,7 +25,7 @@ def decode_call(body: bytes, charset: str = "") -> str:
     `charset` is the Content-Type's parameter, for XML types only. Raises `Refused` with
     `UNKNOWN_ENCODING` or `UNDECODABLE` (protocols.md C-24).
     """
-    bom, codec = _bom(body)
+    bom, codec = byte_order_mark(body)
     label = charset or _declared(body)
     if not codec:
         codec = (lookup(label) if label else "utf-8") or ""
@@ -41,7 +39,7 @@ def decode_call(body: bytes, charset: str = "") -> str:
 
 def decode_reply(body: bytes, charset: str = "") -> str:
     """The text of an answer: BOM or XML declaration, else UTF-8, else `charset`, else latin-1 (B-46)."""
-    bom, codec = _bom(body)
+    bom, codec = byte_order_mark(body)
     for candidate in (codec, lookup(_declared(body)), "utf-8", lookup(charset)):
         if candidate and _fits(candidate, [body[len(bom) :]]):
             return body[len(bom) :].decode(candidate)
@@ -89,10 +87,6 @@ def _fits(codec: str, values: list[bytes]) -> bool:
     except UnicodeError:
         return False
     return True
-
-
-def _bom(body: bytes) -> tuple[bytes, str]:
-    return next(((bom, codec) for bom, codec in _BOMS if body.startswith(bom)), (b"", ""))
 
 
 def _declared(body: bytes) -> str:

@@ -12,9 +12,9 @@ from typing import ClassVar
 
 from linkback.errors import Reason, Refused
 from linkback.model import Answer, Claim, Outcome, Reply, Signpost
-from linkback.protocols import prose, signs, status, xmlrpc
+from linkback.protocols import prose, status, xmlrpc
 from linkback.protocols.xmlrpc import Call, Fault, Result, Value
-from linkback.wire import Headers, Request, Response
+from linkback.wire import Request, Response
 
 NAME = "pingback"
 PING = "pingback.ping"
@@ -189,13 +189,3 @@ def _judge(fault: Fault, response: Response) -> Reply:
 
 def _line(text: Value) -> str:
     return prose.detail(text) if isinstance(text, str) else ""
-
-
-def advertise_headers(endpoint: str) -> Headers:
-    """The header that advertises an endpoint, for pages that take pingbacks (protocols.md A-49, A-51)."""
-    return signs.headers(NAME, Pingback.signpost, endpoint)
-
-
-def link_element(endpoint: str) -> str:
-    """The HTML element that advertises an endpoint, in the one form that every sender reads (A-49)."""
-    return signs.link_element(NAME, endpoint)

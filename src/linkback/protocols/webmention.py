@@ -13,7 +13,7 @@ from linkback import urls
 from linkback.errors import Reason, Refused
 from linkback.forms import URLENCODED, read_form, write_form
 from linkback.model import Answer, Claim, Outcome, Reply, Signpost
-from linkback.protocols import prose, signs, status
+from linkback.protocols import prose, status
 from linkback.protocols.decoding import decode_reply
 from linkback.wire import Headers, Request, Response
 
@@ -179,13 +179,3 @@ def _json_words(response: Response) -> str:
         return ""
     words = [members.get(name) for name in ("error", "error_description", "summary")]
     return ": ".join(dict.fromkeys(word for word in words if isinstance(word, str) and word))
-
-
-def advertise_headers(endpoint: str) -> Headers:
-    """The header that advertises an endpoint, for GET and HEAD (protocols.md A-71)."""
-    return signs.headers(NAME, Webmention.signpost, endpoint)
-
-
-def link_element(endpoint: str) -> str:
-    """The HTML element that advertises an endpoint."""
-    return signs.link_element(NAME, endpoint)
