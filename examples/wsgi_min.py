@@ -7,6 +7,7 @@ SOURCE is any page that links to http://127.0.0.1:8080/.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -37,4 +38,5 @@ def main(bind: str = "127.0.0.1:8080", store: str = "sqlite:///wsgi_min.db") -> 
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    with contextlib.suppress(KeyboardInterrupt):
+        main(*sys.argv[1:])

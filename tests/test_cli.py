@@ -10,18 +10,20 @@ import sys
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
-from linkback import __version__, cli
+from linkback import __version__, cli, demo, verbs
 from linkback.adapters.wsgi import around
 from linkback.fetch import Fetcher
 from linkback.jobs import External
-from linkback.model import Claim, Status
+from linkback.model import Claim, ClaimState, Delivery, Outcome, Status
 from linkback.policy import Policy
-from linkback.site import Site
+from linkback.site import Site, utcnow
 from tests.serving import LOOPBACK, eventually, pages, served
 
 OPEN = ("--allow-network", "127.0.0.0/8")
@@ -99,6 +101,15 @@ def test_discover_without_an_endpoint_exits_3(source: str, capsys: pytest.Captur
     assert "advertises no endpoint" in ran.err
 
 
+def test_discover_says_why_an_endpoint_is_not_used(capsys: pytest.CaptureFixture[str]) -> None:
+    """In plain text, whatever a page calls its endpoint."""
+    with served(pages({"/": "<link rel=webmention href='mailto:\x1b]0;owned\x07@t.example'>"})) as url:
+        ran = Ran(capsys, "discover", url, *OPEN)
+    assert ran.code == 3
+    assert "not used: webmention" in ran.err
+    assert (ran.out + ran.err).replace("\n", "").isprintable()
+
+
 def test_verify_says_yes_with_what_the_source_says(blog: Site, source: str, capsys: pytest.CaptureFixture[str]) -> None:
     ran = Ran(capsys, "verify", source, post(blog, "/a"), "--json", *OPEN)
     [row] = ran.rows
@@ -111,15 +122,19 @@ def test_verify_says_yes_with_what_the_source_says(blog: Site, source: str, caps
 
 
 @pytest.mark.parametrize(
-    ("path", "reason", "code"), [("/note", "no-backlink", 1), ("/none", "source-missing", 1)], ids=["no link", "404"]
+    ("path", "reason", "read"),
+    [("/note", "no-backlink", True), ("/none", "source-missing", False)],
+    ids=["no link", "404"],
 )
 def test_verify_says_no_with_the_reason(
-    blog: Site, source: str, capsys: pytest.CaptureFixture[str], path: str, reason: str, code: int
+    blog: Site, source: str, capsys: pytest.CaptureFixture[str], path: str, reason: str, read: bool
 ) -> None:
+    """With where it was read, if it was."""
     at = source.replace("/note", path)
     ran = Ran(capsys, "verify", at, post(blog, "/c"), "--json", *OPEN)
     [row] = ran.rows
-    assert (ran.code, row["linked"], row["reason"]) == (code, False, reason)
+    assert (ran.code, row["linked"], row["reason"]) == (1, False, reason)
+    assert row["final_url"] == (at if read else None)
     assert (row["title"], row["author"]["name"]) == (None, None)
     assert reason in ran.err
 
@@ -183,6 +198,62 @@ def test_send_without_links_says_so(source: str, capsys: pytest.CaptureFixture[s
     assert "links to no other page" in ran.err
 
 
+def test_send_checks_every_target_before_it_sends_anything(
+    blog: Site, source: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And says which of them is wrong."""
+    ran = Ran(capsys, "send", source, post(blog, "/a"), "nonsense", *OPEN)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert "'nonsense'" in ran.err
+    assert blog.drain() == 0
+
+
+def test_a_link_that_cannot_be_told_keeps_no_other_from_being_told(
+    blog: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = f"https://t.example/{'x' * 3000}"
+    links = "".join(f"<a href='{link}'>l</a>" for link in (post(blog, "/a"), wrong, post(blog, "/b")))
+    with served(pages({"/": links})) as url:
+        ran = Ran(capsys, "send", url, "--json", *OPEN)
+        shown = Ran(capsys, "send", url, *OPEN)
+    assert (ran.code, shown.code) == (1, 1)
+    assert [(row["target"], row["outcome"]) for row in ran.rows] == [
+        (post(blog, "/a"), "accepted"),
+        (wrong, "refused"),
+        (post(blog, "/b"), "accepted"),
+    ]
+    assert "longer than 2048" in ran.rows[1]["detail"]
+    assert "longer than 2048" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [
+        (["sent"], 0),
+        (["sent", "accepted", "no-endpoint"], 0),
+        (["no-endpoint", "no-endpoint"], 3),
+        (["failed"], 4),
+        (["unknown", "failed", "queued"], 4),
+        (["sent", "failed", "no-endpoint"], 1),
+        (["failed", "no-endpoint"], 4),
+        (["refused"], 1),
+        (["sent", "refused"], 1),
+        (["refused", "failed"], 1),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, list) else str(value),
+)
+def test_the_exit_code_sums_up_all_deliveries(
+    outcomes: list[str], code: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    targets = {f"https://t.example/{number}": Outcome(outcome) for number, outcome in enumerate(outcomes)}
+
+    def send(source: str, target: str, fetch: object) -> Delivery:
+        return Delivery(source=source, target=target, outcome=targets[target])
+
+    monkeypatch.setattr(verbs, "send", send)
+    assert Ran(capsys, "send", "https://s.example/", *targets).code == code
+
+
 def test_publish_tells_each_page_once(
     blog: Site, source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -191,7 +262,87 @@ def test_publish_tells_each_page_once(
     assert (first.code, [row["outcome"] for row in first.rows]) == (0, ["accepted", "accepted"])
     again = Ran(capsys, "publish", source, *at)
     assert (again.code, again.out) == (0, "")
-    assert "nothing new" in again.err
+    assert "nothing new; linked pages told before: 2, not listening: 0" in again.err
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> tuple[str, ...]:
+    """Options of `publish`, with a database of its own."""
+    return ("--database", f"sqlite:///{tmp_path}/out.db", "--json", *OPEN)
+
+
+def publisher(source: str, tmp_path: Path, *, later: timedelta = timedelta(0)) -> Site:
+    """The site that `publish` uses, as another process would have it, or this one at a later time."""
+    return Site(
+        urllib.parse.urljoin(source, "/"),
+        store=f"sqlite:///{tmp_path}/out.db",
+        fetch=Fetcher(allow=LOOPBACK),
+        runner=External(),
+        policy=Policy(settle_seconds=0),
+        clock=lambda: utcnow() + later,
+    )
+
+
+def test_publish_leaves_claims_to_whoever_receives(
+    blog: Site, source: str, tmp_path: Path, out: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A claim in the same store is judged by the policy of `serve`, which `publish` does not know."""
+    with publisher(source, tmp_path) as receiving:
+        receipt = receiving.receive(Claim("webmention", post(blog, "/a"), source))
+        assert Ran(capsys, "publish", source, *out).code == 0
+        claim = receiving.claim(receipt.id)
+        assert claim is not None
+        assert claim.state is ClaimState.QUEUED
+        assert receiving.drain() == 1
+
+
+def test_publish_shows_what_has_not_arrived_until_it_is_given_up(
+    blog: Site, tmp_path: Path, out: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that comes too early for another try does not call it done."""
+    with served(pages({})) as url:
+        dead = url
+    with served(pages({"/": f"<a href='{post(blog, '/a')}'>a</a><a href='{dead}/'>b</a>"})) as source:
+        first = Ran(capsys, "publish", source, *out)
+        assert (first.code, [row["outcome"] for row in first.rows]) == (1, ["accepted", "failed"])
+        early = Ran(capsys, "publish", source, *out)
+        assert (early.code, [row["outcome"] for row in early.rows]) == (1, ["failed"])
+        assert "nothing new" not in early.err
+        for days in (1, 2):
+            with publisher(source + "/", tmp_path, later=timedelta(days=days)) as site:
+                assert site.drain() == 1
+        late = Ran(capsys, "publish", source, *out)
+        assert (late.code, [row["outcome"] for row in late.rows]) == (1, ["failed"])
+
+
+def test_publish_counts_what_another_process_is_sending_as_not_done(
+    blog: Site, source: str, tmp_path: Path, out: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with publisher(source, tmp_path) as other:
+        assert len(other.publish(source)) == 2
+        leased = other.store.lease(utcnow(), utcnow() + timedelta(hours=1), limit=1)
+        ran = Ran(capsys, "publish", source, *out)
+    assert len(leased) == 1
+    assert (ran.code, sorted(row["outcome"] for row in ran.rows)) == (1, ["accepted", "queued"])
+
+
+def test_publish_where_no_page_listens_exits_3_each_time(
+    tmp_path: Path, out: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served(pages({"/": "<a href='/deaf'>d</a>", "/deaf": "deaf"})) as source:
+        first = Ran(capsys, "publish", source, *out)
+        assert (first.code, [row["outcome"] for row in first.rows]) == (3, ["no-endpoint"])
+        again = Ran(capsys, "publish", source, *out)
+    assert (again.code, again.out) == (3, "")
+    assert "linked pages told before: 0, not listening: 1" in again.err
+
+
+def test_publish_of_a_post_without_links_says_so(
+    source: str, out: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = Ran(capsys, "publish", source.replace("note", "plain"), *out)
+    assert (ran.code, ran.out) == (0, "")
+    assert "links to no other page" in ran.err
 
 
 @pytest.fixture
@@ -292,17 +443,84 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     ("raised", "code"),
-    [(KeyboardInterrupt(), 130), (BrokenPipeError(), 0)],
-    ids=["interrupted", "whoever read has left"],
+    [(KeyboardInterrupt(), 130), (click.exceptions.Abort(), 130)],
+    ids=["interrupted", "interrupted in click"],
 )
 def test_being_stopped_is_no_traceback(raised: BaseException, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*arguments: object, **options: object) -> None:
         raise raised
 
     monkeypatch.setattr(cli.cli, "main", stop)
-    monkeypatch.setattr(sys, "stderr", open(os.devnull, "w"))  # noqa: SIM115 - closed by what is tested, or below
     assert cli.main(["list"]) == code
-    sys.stderr.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["list"], 0), (["list", "--json"], 0), (["demo"], 0), ([], 2), (["--help"], None)]
+)
+def test_a_reader_who_leaves_gets_no_traceback(arguments: list[str], code: int | None, stored: str) -> None:
+    """As `| head -1` does: the output stops, the work does not."""
+    environment = {**os.environ, "LINKBACK_DATABASE": stored}
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = run(arguments, stdout=writer, stderr=subprocess.PIPE, env=environment)
+        with_both = run(arguments, stdout=writer, stderr=writer, env=environment)
+    finally:
+        os.close(writer)
+    assert "Traceback" not in done.stderr
+    assert "rror" not in done.stderr
+    # help is written by click, which ends with 1
+    assert code is None or (done.returncode, with_both.returncode) == (code, code)
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"]])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_output_that_cannot_be_written_is_one_clear_line(arguments: list[str], stored: str) -> None:
+    with open("/dev/full", "w") as full:
+        done = run([*arguments, "--database", stored], stdout=full, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (1, "linkback: cannot write: No space left on device\n")
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["verify", "SOURCE", "TARGET"], ["--help"], []])
+@pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}])
+def test_no_locale_fails_a_command(arguments: list[str], locale: dict[str, str], blog: Site, tmp_path: Path) -> None:
+    with served(pages({"/": f"<title>Grüße, 世界 \U0001f600</title><a href='{post(blog, '/a')}'>é</a>"})) as url:
+        blog.receive(Claim("webmention", url, post(blog, "/a")))
+        blog.drain()
+        words = {"SOURCE": url, "TARGET": post(blog, "/a")}
+        environment = {**os.environ, **locale, "LINKBACK_ALLOW_NETWORKS": "127.0.0.0/8"}
+        environment["LINKBACK_DATABASE"] = f"sqlite:///{tmp_path}/blog.db"
+        given = [words.get(word, word) for word in arguments]
+        done = run(given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, errors="replace")
+    assert done.returncode == (0 if arguments else 2)
+    assert "Traceback" not in done.stderr
+    assert ("Gr" in done.stdout) is bool(arguments and arguments[0] in ("list", "verify"))
+
+
+def run(arguments: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own."""
+    command = [sys.executable, "-m", "linkback", *arguments]
+    return subprocess.run(command, text=True, timeout=90, check=False, **options)
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_without_a_server_nothing_is_created(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "waitress.server", None)
+    options = ["--site", "https://t.example", "--database", f"sqlite:///{tmp_path}/s.db"] if command == "serve" else []
+    ran = Ran(capsys, command, *options)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert "linkback[server]" in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_whatever_else_fails_is_one_line_and_exit_1(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "BLOGS", "linkback.demo.no_such_module")
+    ran = Ran(capsys, "demo")
+    assert (ran.code, ran.err) == (1, "linkback: bob's blog did not start\n")
 
 
 class Serving:

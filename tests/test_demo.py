@@ -10,7 +10,7 @@ import urllib.request
 import pytest
 
 from linkback import demo
-from linkback.errors import LinkbackError
+from linkback.errors import ConfigurationError, LinkbackError
 
 COMMAND = [sys.executable, "-m", "linkback", "demo"]
 
@@ -50,3 +50,16 @@ def test_a_blog_that_does_not_start_is_said_so(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(demo, "BLOGS", "linkback.demo.no_such_module")
     with pytest.raises(LinkbackError, match="did not start"):
         demo.run()
+
+
+def test_without_a_server_nothing_is_started(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def started(*arguments: object, **options: object) -> None:
+        pytest.fail("a blog was started")
+
+    monkeypatch.setitem(sys.modules, "waitress.server", None)
+    monkeypatch.setattr(subprocess, "Popen", started)
+    with pytest.raises(ConfigurationError, match=r"linkback\[server\]"):
+        demo.run()
+    assert capsys.readouterr().out == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import runpy
 import socket
@@ -23,6 +24,8 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+REQUIREMENT = re.compile(r"^- \*\*([A-F])-(\d+)\*\* \S", re.MULTILINE)
+CITATION = re.compile(r"(?<![\w-])([A-F])-(\d+)\b")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -32,11 +35,10 @@ def test_the_examples_of_a_page_run_as_written(page: Path, tmp_path: Path, monke
     monkeypatch.setattr(site, "_default_fetch", lambda url: FakeWeb())
     monkeypatch.setattr(site, "Embedded", External)
     names: dict[str, Any] = {}
-    for code in PYTHON.findall(page.read_text()):
-        exec(compile(code, str(page), "exec"), names)
-        # each example opens the store anew
-        for opened in [value for value in names.values() if isinstance(value, linkback.Site)]:
-            opened.close()
+    with contextlib.ExitStack() as opened:
+        for code in PYTHON.findall(page.read_text()):
+            exec(compile(code, str(page), "exec"), names)
+            opened.callback(names["site"].close)
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: str(page.relative_to(ROOT)))
@@ -57,6 +59,30 @@ def test_the_receive_example_of_the_readme_is_an_application(tmp_path: Path, mon
     assert told["headers"]["X-Pingback"] == "https://bob.example/linkback/pingback"
     assert body.startswith(b"<h1>A post</h1>")
     names["site"].close()
+
+
+def requirements() -> list[tuple[str, int]]:
+    """The ids of the rows of docs/protocols.md, as they stand there."""
+    return [(letter, int(number)) for letter, number in REQUIREMENT.findall((ROOT / "docs/protocols.md").read_text())]
+
+
+def test_the_requirements_stand_in_order_and_once() -> None:
+    rows = requirements()
+    assert {letter for letter, _ in rows} == set("ABCDEF")
+    assert rows == sorted(set(rows))
+
+
+@pytest.mark.parametrize("folder", ["src", "tests"])
+def test_every_requirement_that_the_code_cites_has_a_row(folder: str) -> None:
+    """As `protocols.md`, in brackets, or as the id of a test case: a citation leads somewhere."""
+    rows = set(requirements())
+    cited = {
+        (letter, int(number)): str(path.relative_to(ROOT))
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for letter, number in CITATION.findall(path.read_text())
+    }
+    assert cited
+    assert {row: path for row, path in cited.items() if row not in rows} == {}
 
 
 def test_every_public_name_is_documented() -> None:

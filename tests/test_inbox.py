@@ -18,7 +18,7 @@ from linkback.page import Page
 from linkback.policy import Policy, Retry
 from linkback.protocols import BUILTIN
 from linkback.site import LEASE_SECONDS, MOST_ATTEMPTS, Site
-from linkback.store import ClaimRecord, Storage, open_store
+from linkback.store import MOST_OPEN_CLAIMS, ClaimRecord, Storage, open_store
 from linkback.testing import Answering, FakeClock, FakeWeb, unreachable
 from linkback.wire import Request, Response
 
@@ -132,7 +132,7 @@ def test_a_claim_is_answered_before_anything_is_fetched(
 
 def test_the_id_of_a_claim_cannot_be_guessed(site: Site, clock: FakeClock) -> None:
     """protocols.md C-78: 96 bits at least."""
-    first, second = receive(site), receive(site)
+    first, second = receive(site), receive(site, PINGBACK)
     assert first.id != second.id
     assert len(first.id) >= 16
 
@@ -455,10 +455,78 @@ def test_a_webmention_that_waits_for_its_second_look_is_not_hurried(site: Site, 
 
 def test_claims_that_come_before_the_check_join_it(site: Site, web: FakeWeb) -> None:
     """VC-84."""
-    first, second = receive(site), receive(site)
+    first, second = receive(site), receive(site, PINGBACK)
     assert site.drain() == 1
     assert now(site, first) == now(site, second) == (ClaimState.SUCCESS, None)
     assert web.requested == [S]
+
+
+@pytest.mark.parametrize("claim", EVERY, ids=lambda claim: claim.protocol)
+def test_a_claim_that_is_said_again_before_its_check_is_the_same_claim(site: Site, claim: Claim) -> None:
+    """Its sender watches one status, and nobody can fill the store by saying one thing often."""
+    first = receive(site, claim)
+    assert site.receive(claim).id == first.id
+    assert site.store.open_claims(KEY) == [first]
+
+
+def test_a_pair_has_only_so_many_claims_that_wait(site: Site, web: FakeWeb) -> None:
+    """A trackback's words are its sender's to vary, and so is the fragment of a target."""
+    claims = [replace(TRACKBACK, title=f"Title {number}") for number in range(MOST_OPEN_CLAIMS)]
+    first, *others = [receive(site, claim) for claim in claims]
+    refusal = refused(site, replace(TRACKBACK, title="One more"))
+    assert (refusal.reason, refusal.retry_after) == (Reason.TOO_OFTEN, PAIR)
+    assert refused(site, Claim("webmention", S, T + "#c1")).reason is Reason.TOO_OFTEN
+    assert site.receive(claims[0]).id == first.id, "what waits already is no new claim"
+    assert receive(site, Claim("webmention", "https://s.example/other", T)).open
+    site.drain()
+    assert {now(site, record) for record in (first, *others)} == {(ClaimState.SUCCESS, None)}
+    assert receive(site, WEBMENTION).open
+
+
+def count(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[str]:
+    """The pages that a reader was called for from now on."""
+    called: list[str] = []
+    whole = getattr(module, name)
+
+    def counted(page: Page, *arguments: Any, **more: Any) -> Backlink:
+        called.append(page.url)
+        found: Backlink = whole(page, *arguments, **more)
+        return found
+
+    monkeypatch.setattr(module, name, counted)
+    return called
+
+
+@pytest.mark.parametrize(
+    ("claims", "looks"),
+    [
+        ([replace(TRACKBACK, title=str(number)) for number in range(9)], 1),
+        ([WEBMENTION, PINGBACK, replace(TRACKBACK, endpoint="")], 2),
+        ([TRACKBACK, replace(TRACKBACK, endpoint=TB + "&x=1")], 2),
+        ([Claim("pingback", S, T), Claim("pingback", S, T + "#c1")], 2),
+    ],
+    ids=["same question", "extended", "ping url", "target"],
+)
+def test_a_page_is_looked_at_once_for_each_question_and_described_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch, claims: list[Claim], looks: int
+) -> None:
+    """What claims cost us does not grow with how many a stranger sends."""
+    found, described = count(monkeypatch, validator, "find"), count(monkeypatch, extract, "describe")
+    records = [receive(site, claim) for claim in claims]
+    site.drain()
+    assert now(site, records[0]) == (ClaimState.SUCCESS, None)
+    assert (len(found), len(described)) == (looks, 1)
+
+
+def test_a_page_that_proves_nothing_is_not_described(
+    site: Site, web: FakeWeb, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it is asked whether a mention may be taken away."""
+    settled(site, clock)
+    found, described = count(monkeypatch, validator, "find"), count(monkeypatch, extract, "describe")
+    web.pages[S] = NOTHING
+    assert settled(site, clock) == (ClaimState.DELETED, Reason.NO_BACKLINK)
+    assert (len(found), described) == (2, []), "the second look is the other one"
 
 
 def test_claims_that_come_while_the_source_is_fetched_join_the_check(site: Site, web: FakeWeb) -> None:
@@ -773,6 +841,39 @@ def test_a_moderators_word_outlasts_every_repeat(
     assert only(site).status is status
 
 
+@pytest.mark.parametrize("status", [Status.APPROVED, Status.REJECTED, Status.SPAM])
+@pytest.mark.parametrize("moderate", [True, False])
+def test_the_answer_tells_nothing_of_what_a_moderator_decided(
+    make: Make, web: FakeWeb, clock: FakeClock, status: Status, moderate: bool
+) -> None:
+    """A spammer who watches the status of a repeat learns no more than a friend."""
+    site = make(moderate=moderate)
+    settled(site, clock)
+    site.moderate(only(site).id, status)
+    told = [settled(site, clock)]
+    web.pages[S] = LINKING.replace("Note", "New")
+    told += [settled(site, clock), settled(site, clock, PINGBACK)]
+    web.pages[S] = NOTHING
+    told.append(settled(site, clock))
+    assert told == [
+        (ClaimState.UNCHANGED, None),
+        (ClaimState.UPDATED, None),
+        (ClaimState.UNCHANGED, None),
+        (ClaimState.DELETED, Reason.NO_BACKLINK),
+    ]
+
+
+def test_what_is_held_is_said_to_be_pending(make: Make, web: FakeWeb, clock: FakeClock) -> None:
+    """Also when it is said again, and when its link was gone in between."""
+    site = make(moderate=True)
+    told = [settled(site, clock)[0], settled(site, clock)[0]]
+    web.pages[S] = NOTHING
+    told.append(settled(site, clock)[0])
+    web.pages[S] = LINKING
+    told.append(settled(site, clock)[0])
+    assert told == [ClaimState.PENDING, ClaimState.PENDING, ClaimState.DELETED, ClaimState.PENDING]
+
+
 def test_a_mention_that_is_approved_by_hand_reports_its_updates(make: Make, web: FakeWeb, clock: FakeClock) -> None:
     site = make(moderate=True)
     settled(site, clock)
@@ -791,12 +892,10 @@ def bug(*arguments: object, **more: object) -> Any:
     raise RuntimeError("parser bug")
 
 
-@pytest.mark.parametrize("place", [(validator, "find"), (extract, "describe")], ids=["validator", "extract"])
 def test_a_page_that_breaks_a_reader_ends_its_own_claim_only(
-    site: Site, web: FakeWeb, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, place: tuple[Any, str]
+    site: Site, web: FakeWeb, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    module, name = place
-    whole: Break = getattr(module, name)
+    whole: Break = validator.find
     bad = "https://bad.example/"
     web.pages[bad] = LINKING
 
@@ -804,12 +903,22 @@ def test_a_page_that_breaks_a_reader_ends_its_own_claim_only(
         found: Backlink = bug() if page.url == bad else whole(page, *arguments, **more)
         return found
 
-    monkeypatch.setattr(module, name, breaking)
+    monkeypatch.setattr(validator, "find", breaking)
     first, second = receive(site, Claim("webmention", bad, T)), receive(site)
     assert site.drain() == 2
     assert now(site, first) == (ClaimState.FAILED, Reason.INTERNAL)
     assert now(site, second) == (ClaimState.SUCCESS, None)
     assert site.store.next_due() is None
+    assert "parser bug" in caplog.text
+
+
+def test_a_page_that_cannot_be_described_is_a_mention_all_the_same(
+    site: Site, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its link was seen."""
+    monkeypatch.setattr(extract, "describe", bug)
+    assert settled(site, clock) == (ClaimState.SUCCESS, None)
+    assert (only(site).source, only(site).title) == (S, "")
     assert "parser bug" in caplog.text
 
 

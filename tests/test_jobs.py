@@ -52,6 +52,7 @@ def test_an_external_runner_runs_nothing() -> None:
     step = Counting(1)
     runner.attach(step, forever)
     runner.nudge()
+    runner.settle()
     runner.stop()
     assert step.left == 1
 
@@ -198,6 +199,80 @@ def test_stopping_waits_for_the_job_in_hand_and_runs_no_other(runner: Embedded) 
     runner.nudge()
     assert not any(thread.is_alive() for thread in runner._threads)
     assert not step.begun.is_set()
+
+
+def test_settling_waits_for_the_job_in_hand(runner: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long that takes, and not for a job that is begun later."""
+    wait_for = runner._wake.wait_for
+
+    def waiting(ended: Callable[[], bool], timeout: float | None = None) -> bool:
+        first.let_go.set()
+        return wait_for(ended, timeout)
+
+    monkeypatch.setattr(runner._wake, "wait_for", waiting)
+    order: list[str] = []
+    first, second = Blocked(), Blocked()
+    steps: Iterator[Blocked] = iter([first, second])
+    runner._size = 1
+
+    def step() -> bool:
+        done = next(steps)()
+        order.append("ended")
+        return done
+
+    def settle() -> None:
+        runner.settle()
+        order.append("settled")
+        second.let_go.set()
+
+    runner.attach(step, forever)
+    runner.nudge()
+    assert first.begun.wait(PATIENCE)
+    settling = threading.Thread(target=settle)
+    settling.start()
+    settling.join(PATIENCE)
+    assert second.ended.wait(PATIENCE)
+    runner.stop(PATIENCE)
+    assert order == ["ended", "settled", "ended"]
+
+
+def test_settling_does_not_wait_where_nothing_is_done(runner: Embedded) -> None:
+    runner.settle()
+    step = Counting(0)
+    runner.attach(step, forever)
+    runner.nudge()
+    assert step.idle.wait(PATIENCE)
+    runner.settle()
+
+
+def test_a_job_that_failed_is_settled_too(runner: Embedded, caplog: pytest.LogCaptureFixture) -> None:
+    failed = threading.Event()
+
+    def step() -> bool:
+        failed.set()
+        raise OSError("locked")
+
+    runner.attach(step, forever)
+    runner.nudge()
+    assert failed.wait(PATIENCE)
+    runner.settle()
+
+
+def test_jobs_that_settle_do_not_wait_for_each_other(runner: Embedded) -> None:
+    """A hook may drain its site: two at once would wait for ever."""
+    both, settled = threading.Barrier(2), Counting(2)
+
+    def step() -> bool:
+        both.wait(PATIENCE)
+        runner.settle()
+        settled()
+        return settled()
+
+    runner.attach(step, forever)
+    runner.nudge()
+    assert settled.idle.wait(PATIENCE)
+    # whoever is late finds nobody to meet
+    both.abort()
 
 
 def test_stopping_waits_no_longer_than_it_was_told(runner: Embedded) -> None:

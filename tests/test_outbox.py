@@ -319,9 +319,111 @@ def test_what_may_have_arrived_is_not_told_again_in_another_language(
     site.publish(S, LINKS_T)
     site.drain()
     assert only(site).outcome is Outcome.UNKNOWN
-    clock.advance(60)
+    for _ in range(3):
+        clock.advance(600)
+        site.drain()
+    assert {post.url for post in web.posts} == {WM}
+    assert only(site).outcome is Outcome.UNKNOWN
+
+
+SILENT = TimedOut(WM, "silence", sent=True)
+
+
+@pytest.mark.parametrize(
+    ("target", "receiver", "told", "detail", "tries"),
+    [
+        pytest.param(unreachable(T), None, Outcome.UNKNOWN, "connection refused", 3, id="target is away"),
+        pytest.param(Response(404), None, Outcome.UNKNOWN, "the server answered 404", 2, id="target is gone"),
+        pytest.param("<p>", None, Outcome.UNKNOWN, "the target advertises no endpoint", 2, id="no endpoint any more"),
+        pytest.param(LISTENING[PB], None, Outcome.UNKNOWN, "the target advertises no endpoint", 2, id="other language"),
+        pytest.param(LISTENING[WM], unreachable(WM), Outcome.UNKNOWN, "connection refused", 3, id="receiver is away"),
+        pytest.param(LISTENING[WM], Response(503), Outcome.UNKNOWN, "", 3, id="receiver is busy"),
+        pytest.param(LISTENING[WM], Blocked(WM, "private"), Outcome.UNKNOWN, "private", 2, id="receiver is inside"),
+        pytest.param(LISTENING[WM], SILENT, Outcome.UNKNOWN, "the receiver may have got it", 2, id="silent again"),
+        pytest.param(LISTENING[WM], Response(400), Outcome.REFUSED, "", 2, id="receiver says no"),
+        pytest.param(LISTENING[WM], Response(202), Outcome.ACCEPTED, "", 2, id="receiver says yes"),
+    ],
+)
+def test_what_may_have_arrived_stays_unknown_until_its_receiver_answers(
+    site: Site,
+    web: FakeWeb,
+    clock: FakeClock,
+    target: Answering,
+    receiver: Response | FetchError | None,
+    told: Outcome,
+    detail: str,
+    tries: int,
+) -> None:
+    """protocols.md B-11: that nothing was sent now says nothing of what was sent before; what may pass is tried on."""
+    web.pages |= {T: LISTENING[WM], WM: SILENT, PB: fault(48)}
+    site.publish(S, LINKS_T)
     site.drain()
-    assert [post.url for post in web.posts] == [WM, WM]
+    web.pages[T] = target
+    if receiver is not None:
+        web.pages[WM] = receiver
+    while (due := site.store.next_due()) is not None:
+        clock.now = max(clock.now, due)
+        site.drain()
+        assert (only(site).again >= only(site).attempts) is (site.store.next_due() is not None), "it says whether"
+    assert (only(site).outcome, only(site).protocol, only(site).attempts) == (told, "webmention", tries)
+    assert detail in only(site).detail
+    assert {post.url for post in web.posts} == {WM}
+
+
+def test_a_worker_that_took_too_long_leaves_the_post_to_the_next(
+    site: Site, web: FakeWeb, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Both would have sent it."""
+
+    def slow(request: Request) -> Response:
+        web.pages[T] = LISTENING[WM]
+        clock.advance(LEASE_SECONDS)
+        assert site.drain() == 1
+        return LISTENING[WM]
+
+    web.pages |= {T: slow, WM: Response(202)}
+    site.publish(S, LINKS_T)
+    assert site.drain() == 1
+    assert len(web.posts) == 1
+    assert (only(site).outcome, only(site).attempts) == (Outcome.ACCEPTED, 2)
+    assert "another worker" in caplog.text
+
+
+def test_slow_endpoints_do_not_outlive_the_lease(site: Site, web: FakeWeb, clock: FakeClock) -> None:
+    """Each POST holds the job anew: three of a minute each, and nobody else sends meanwhile."""
+
+    def slow(request: Request) -> Response:
+        assert site.drain() == 0
+        clock.advance(60)
+        assert site.drain() == 0
+        return Response(404)
+
+    headers = (HTML, ("Link", f"<{WM}>; rel=webmention"), ("X-Pingback", PB))
+    web.pages |= {T: Response(200, headers, f"<link rel=trackback href={TB}>".encode()), WM: slow, PB: slow, TB: slow}
+    site.publish(S, LINKS_T)
+    assert site.drain() == 1
+    assert [post.url for post in web.posts] == [WM, PB, TB]
+    assert (only(site).outcome, only(site).attempts) == (Outcome.REFUSED, 1)
+
+
+@pytest.mark.parametrize("deaths", [1, MOST_ATTEMPTS])
+def test_what_arrived_by_a_worker_that_was_too_slow_is_not_sent_again(
+    site: Site, web: FakeWeb, clock: FakeClock, deaths: int
+) -> None:
+    """Nor is it called a failure, however many workers died meanwhile."""
+
+    def slow(request: Request) -> Response:
+        clock.advance(LEASE_SECONDS)
+        # others take the job, and die before they do anything
+        assert [len(site.store.lease(clock(), clock())) for _ in range(deaths)] == [1] * deaths
+        return Response(202)
+
+    web.pages |= {T: LISTENING[WM], WM: slow}
+    site.publish(S, LINKS_T)
+    assert site.drain() == 2
+    assert len(web.posts) == 1
+    assert only(site).outcome is Outcome.ACCEPTED
+    assert site.store.next_due() is None
 
 
 # dying
@@ -395,10 +497,10 @@ def test_a_delivery_that_kills_its_workers_is_given_up(site: Site, web: FakeWeb,
 
 
 def test_a_delivery_that_was_in_flight_when_given_up_is_unknown(site: Site, clock: FakeClock) -> None:
-    [owed] = site.publish(S, LINKS_T)
-    site.store.begin_post(owed.id, "webmention", WM)
+    site.publish(S, LINKS_T)
     for _ in range(MOST_ATTEMPTS):
-        site.store.lease(clock(), clock())
+        [job] = site.store.lease(clock(), clock())
+        site.store.begin_post(job, "webmention", WM, until=clock())
     site.drain()
     assert only(site).outcome is Outcome.UNKNOWN
 
@@ -406,7 +508,7 @@ def test_a_delivery_that_was_in_flight_when_given_up_is_unknown(site: Site, cloc
 def test_a_store_that_fails_before_the_post_sends_nothing(
     site: Site, web: FakeWeb, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*arguments: object) -> None:
+    def full(*arguments: object, **more: object) -> None:
         raise StoreError("disk full")
 
     web.pages |= {T: LISTENING[TB], TB: TB_OK}

@@ -88,3 +88,37 @@ def test_without_word_from_the_host_only_the_same_page_is_the_same() -> None:
     pages = OwnPages("https://t.example")
     assert pages.means_same("HTTPS://t.example:443/post", POST)
     assert not pages.means_same(POST + "/", POST)
+
+
+HOMES = [
+    ("https://t.example/post", True),
+    ("http://t.example/post", True),
+    ("https://www.t.example/post", True),
+    ("https://old.example/post", True),
+    ("https://evil.example/post", False),
+    ("https://t.example.evil.example/post", False),
+    ("https://t.example:8443/post", False),
+    ("ftp://t.example/post", False),
+]
+
+
+@pytest.mark.parametrize(("url", "asked"), HOMES)
+def test_resolve_is_asked_for_urls_of_our_hosts_only(url: str, asked: bool) -> None:
+    """A host that looks at paths alone must not take a stranger's page for its own."""
+    seen: list[str] = []
+
+    def resolve(found: str) -> str | None:
+        seen.append(found)
+        return "https://t.example/post"
+
+    pages = OwnPages("https://t.example", resolve, hosts=["old.example"])
+    assert pages.means_same(url, "https://t.example/post") is asked
+    assert (url in seen) is (asked and url != "https://t.example/post") or url == "https://t.example/post"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://t.example/café", "https://T.example/caf%c3%a9#x", "https://t.example/x/../café"]
+)
+def test_resolve_gets_every_spelling_of_a_page_as_one_string(url: str) -> None:
+    pages = OwnPages("https://t.example", {"https://t.example/caf%C3%A9": "https://t.example/cafe"}.get)
+    assert pages.find(url) == "https://t.example/cafe"

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from linkback import receiver
+from linkback import extract, receiver
 from linkback.errors import BadStatus, LinkbackError, NoBacklink, Reason, Refused, SourceGone, Unreachable
+from linkback.model import Backlink, Claim
+from linkback.ownpages import OwnPages
 from linkback.page import Page
+from linkback.protocols import BUILTIN
+from linkback.receiver import HostFailed, Reading
 from linkback.testing import FakeWeb, unreachable
 from linkback.wire import Response
 
@@ -90,3 +97,64 @@ def test_the_caller_may_say_which_links_count() -> None:
 def test_a_page_without_the_link_is_no_backlink() -> None:
     with pytest.raises(NoBacklink):
         receiver.find_backlink(Page(Response(200, HTML, b"<p>nothing</p>", S)), S, T)
+
+
+def test_a_page_that_cannot_be_described_still_proves_its_link(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def bug(*arguments: object) -> Backlink:
+        raise RuntimeError("parser bug")
+
+    monkeypatch.setattr(extract, "describe", bug)
+    backlink = receiver.find_backlink(Page(Response(200, HTML, f"<title>Note</title><a href='{T}'>".encode(), S)), S, T)
+    assert (backlink.href, backlink.title) == (T, "")
+    assert "parser bug" in caplog.text
+
+
+# one reading for many claims
+
+
+def reading(body: str | LinkbackError, resolve: Callable[[str], str | None] | None = None) -> Reading:
+    page = body if isinstance(body, LinkbackError) else Page(Response(200, HTML, body.encode(), S))
+    return Reading(page, OwnPages("https://t.example", resolve), {protocol.name: protocol for protocol in BUILTIN[:2]})
+
+
+def test_a_reading_answers_each_claim_for_itself() -> None:
+    one = reading(f"<title>Note</title><a href='{T}#c1'>")
+    found = one.find(Claim("webmention", S, T + "#c1"))
+    assert isinstance(found, Backlink)
+    assert (found.target, found.title) == (T + "#c1", "")
+    assert one.describe(found).title == "Note"
+    assert isinstance(one.find(Claim("webmention", S, T + "#c2")), NoBacklink)
+
+
+def test_a_claim_in_a_language_that_is_not_spoken_any_more_is_our_own_failure() -> None:
+    answer = reading(f"<a href='{T}'>").find(Claim("trackback", S, T))
+    assert isinstance(answer, Refused)
+    assert answer.reason is Reason.INTERNAL
+
+
+def test_a_source_that_could_not_be_read_answers_every_claim_the_same() -> None:
+    away = unreachable(S)
+    one = reading(away)
+    assert one.find(Claim("webmention", S, T)) is one.find(Claim("trackback", S, T)) is away
+    bare = Backlink(source=S, target=T, final_url=S)
+    assert one.describe(bare) is bare
+
+
+@pytest.mark.parametrize("away", [T, "https://t.example/old"], ids=["target", "link"])
+def test_what_the_hosts_resolve_raises_is_no_answer(away: str) -> None:
+    """And is asked anew by the next claim: it is not remembered."""
+    asked: list[Any] = []
+
+    def resolve(url: str) -> str | None:
+        asked.append(url)
+        if url == away:
+            raise ConnectionError("the host's database is away")
+        return url
+
+    one = reading("<a href='https://t.example/old'>", resolve)
+    for _ in range(2):
+        with pytest.raises(HostFailed, match=f"resolve failed for {away}"):
+            one.find(Claim("webmention", S, T))
+    assert asked.count(away) == 2

@@ -68,6 +68,7 @@ def test_a_comment_without_a_time_zone_is_taken_as_utc() -> None:
 
 
 def test_the_count_is_of_all() -> None:
+    assert thread([]) == ""
     assert "<h2>1 comment</h2>" in thread([mention(0)])
     assert "<h2>3 comments</h2>" in thread([mention(0)], [comment(1), comment(2)])
 

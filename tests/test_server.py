@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from linkback.adapters.server import Server
+from linkback.adapters.server import Server, require
 from linkback.errors import ConfigurationError
 from tests.serving import pages, served
 
@@ -45,3 +45,9 @@ def test_without_waitress_it_says_what_to_install(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "waitress.server", None)
     with pytest.raises(ConfigurationError, match=r"linkback\[server\]"):
         Server(pages({}), "127.0.0.1:0")
+    with pytest.raises(ConfigurationError, match=r"linkback\[server\]"):
+        require()
+
+
+def test_with_waitress_nothing_is_required() -> None:
+    require()

@@ -146,6 +146,88 @@ def test_draining_does_what_is_due_and_counts_it(site: Site, web: FakeWeb) -> No
     assert [delivery.outcome for delivery in site.deliveries()] == [Outcome.REFUSED] * 2
 
 
+@pytest.mark.parametrize(("kind", "done", "left"), [(JobKind.CHECK, 1, 2), (JobKind.DELIVER, 2, 1), (None, 3, 0)])
+def test_work_may_be_of_one_kind_only(site: Site, kind: JobKind | None, done: int, left: int) -> None:
+    """A deploy step sends; it does not check claims by rules that it does not know."""
+    site.receive(WEBMENTION)
+    site.publish("https://t.example/own", f"<a href='{U}'><a href='{U}#2'>")
+    assert site.drain(kind=kind) == done
+    assert site.drain() == left
+
+
+class LettingGo(Embedded):
+    """Lets the slow ones answer when somebody begins to wait for them."""
+
+    def __init__(self, let_go: threading.Event) -> None:
+        super().__init__(threads=2)
+        self.let_go = let_go
+
+    def settle(self) -> None:
+        self.let_go.set()
+        super().settle()
+
+
+def test_draining_waits_for_what_the_threads_have_in_hand(tmp_path: Path) -> None:
+    """`with Site(…) as site: site.publish(…); site.drain()` sends, however slow the endpoints are."""
+    let_go, begun = threading.Event(), threading.Barrier(3)
+    listening = Response(200, (("Link", "<https://u.example/wm>; rel=webmention"),))
+
+    def slow(request: object) -> Response:
+        begun.wait(PATIENCE)
+        let_go.wait(PATIENCE)
+        return Response(202)
+
+    web = FakeWeb({U: listening, U + "2": listening, "https://u.example/wm": slow})
+    runner = LettingGo(let_go)
+    store = f"sqlite:///{tmp_path / 'linkback.db'}"
+    with Site("https://t.example", store=store, fetch=web, runner=runner) as site:
+        site.publish("https://t.example/own", f"<a href='{U}'><a href='{U}2'>")
+        begun.wait(PATIENCE)
+        assert {delivery.outcome for delivery in site.deliveries()} == {Outcome.UNKNOWN}, "its POST was begun"
+        assert site.drain() == 0, "the threads had them all"
+        assert [delivery.outcome for delivery in site.deliveries()] == [Outcome.ACCEPTED] * 2
+
+
+def test_a_hook_may_drain_its_site(tmp_path: Path) -> None:
+    """It does not wait for the job that it is part of."""
+    drained = threading.Event()
+
+    def hook(mention: Mention) -> None:
+        asking.drain()
+        drained.set()
+
+    store = f"sqlite:///{tmp_path / 'linkback.db'}"
+    asking = Site("https://t.example", store=store, fetch=FakeWeb({S: LINKING}), policy=QUICK, on_mention=hook)
+    with asking:
+        asking.receive(WEBMENTION)
+        assert drained.wait(PATIENCE)
+
+
+def test_a_job_that_closing_does_not_wait_for_is_done_by_whoever_works_next(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its lease runs on: until it ends, nobody can know that the job is not being done."""
+    let_go, begun = threading.Event(), threading.Event()
+
+    def slow(request: object) -> Response:
+        begun.set()
+        let_go.wait(PATIENCE)
+        return Response(200)
+
+    store, clock, runner = f"sqlite:///{tmp_path / 'linkback.db'}", FakeClock(), Embedded(threads=1)
+    site = Site("https://t.example", store=store, fetch=FakeWeb({S: slow}), clock=clock, policy=QUICK, runner=runner)
+    site.receive(WEBMENTION)
+    assert begun.wait(PATIENCE)
+    site.close(timeout=0)
+    let_go.set()
+    runner.stop(PATIENCE)
+    with Site("https://t.example", store=store, fetch=FakeWeb({S: LINKING}), clock=clock, runner=External()) as later:
+        assert later.drain() == 0
+        clock.advance(LEASE_SECONDS)
+        assert later.drain() == 1
+        assert len(later.mentions()) == 1
+
+
 def test_one_step_is_one_job(site: Site) -> None:
     site.receive(WEBMENTION)
     assert site.work()
@@ -460,4 +542,5 @@ def test_a_page_that_is_served_elsewhere_can_advertise_by_its_head() -> None:
             "trackback": "rdf",
         }
         assert 'href="https://mentions.example/pingback"' in site.head(T, base="https://mentions.example/")
+        assert 'dc:title="A post"' in site.head(T, title="A post")
         assert site.head("https://t.example/closed") == ""

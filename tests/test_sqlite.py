@@ -294,13 +294,13 @@ def test_a_forked_process_gets_connections_of_its_own(file_store: Storage, tmp_p
     if child == 0:  # pragma: no cover  (the child's lines are not measured)
         status = 1
         try:
-            file_store.add_claim(replace(CLAIM, id="b"), due=NOON)
+            file_store.add_claim(replace(CLAIM, id="b", key="b" * 64), due=NOON)
             status = 0 if file_store.claim("a") is not None else 2
         finally:
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert file_store.claim("b") is not None
-    file_store.add_claim(replace(CLAIM, id="c"), due=NOON)
+    file_store.add_claim(replace(CLAIM, id="c", key="c" * 64), due=NOON)
     probe = sqlite3.connect(tmp_path / "linkback.db")
     assert probe.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     probe.close()

@@ -15,7 +15,7 @@ import sqlalchemy
 from linkback import urls
 from linkback.errors import Reason, StoreError
 from linkback.model import Author, Claim, ClaimState, Delivery, Job, JobKind, Mention, Outcome, Status
-from linkback.store import ClaimRecord, Storage, Verdict, open_store
+from linkback.store import MOST_OPEN_CLAIMS, ClaimRecord, Storage, Verdict, open_store
 
 SITE = "https://bob.example"
 PAGE = "https://bob.example/post"
@@ -34,7 +34,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
 
 
 def record(id: str, *, protocol: str = "webmention", received: datetime = NOON, **more: Any) -> ClaimRecord:
-    claim = Claim(protocol, SOURCE, PAGE)
+    claim = Claim(protocol, SOURCE, PAGE, title=id)
     return ClaimRecord(id=id, site=SITE, key=KEY, page=PAGE, claim=claim, received=received, **more)
 
 
@@ -117,6 +117,55 @@ def test_open_claims_are_the_pairs_own_oldest_first(store: Storage) -> None:
     assert [claim.id for claim in store.open_claims(KEY)] == ["early", "late"]
 
 
+@pytest.mark.parametrize("source", [SOURCE, "https://ALICE.example/a"])
+def test_a_claim_that_is_said_again_while_it_waits_is_the_one_that_waits(store: Storage, source: str) -> None:
+    """Else one sender could fill the table; the job comes forward all the same."""
+    first = record("a")
+    assert store.add_claim(first, due=NOON + MINUTE) == first
+    repeat = replace(first, id="b", claim=replace(first.claim, source=source), received=NOON + MINUTE / 2)
+    assert store.add_claim(repeat, due=NOON + MINUTE / 2) == first
+    assert store.open_claims(KEY) == [first]
+    assert store.claim("b") is None
+    assert store.next_due() == NOON + MINUTE / 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"protocol": "pingback"},
+        {"target": PAGE + "#c1"},
+        {"endpoint": "https://bob.example/tb/1"},
+        {"title": "Title"},
+        {"excerpt": "Excerpt"},
+        {"blog_name": "Blog"},
+    ],
+)
+def test_a_claim_that_says_something_else_is_another(store: Storage, other: dict[str, str]) -> None:
+    first = record("a")
+    second = replace(first, id="b", claim=replace(first.claim, **other))
+    assert [store.add_claim(first, due=NOON), store.add_claim(second, due=NOON)] == [first, second]
+    assert store.open_claims(KEY) == [first, second]
+
+
+def test_a_claim_that_was_answered_may_be_said_again(store: Storage) -> None:
+    check(store, "a")
+    again = replace(record("a"), id="b")
+    assert store.add_claim(again, due=NOON) == again
+    assert store.open_claims(KEY) == [again]
+
+
+def test_a_pair_has_only_so_many_open_claims(store: Storage) -> None:
+    """A repeat of one of them is taken, and so is another pair's."""
+    for number in range(MOST_OPEN_CLAIMS):
+        assert store.add_claim(record(str(number)), due=NOON + MINUTE) is not None
+    assert store.add_claim(record("too many"), due=NOON) is None
+    assert store.claim("too many") is None
+    assert store.next_due() == NOON + MINUTE, "what is not taken changes nothing"
+    assert store.add_claim(record("0"), due=NOON + MINUTE) == record("0")
+    assert store.add_claim(replace(record("other"), key="0" * 64), due=NOON) is not None
+    assert len(store.open_claims(KEY)) == MOST_OPEN_CLAIMS
+
+
 def test_the_last_claim_is_the_newest_of_its_protocol(store: Storage) -> None:
     for id, protocol, minutes in [("a", "pingback", 2), ("b", "pingback", 1), ("c", "webmention", 3)]:
         store.add_claim(record(id, protocol=protocol, received=NOON + minutes * MINUTE), due=NOON)
@@ -189,6 +238,43 @@ def test_next_due_is_the_first_due_time_or_end_of_a_lease(store: Storage) -> Non
     assert store.next_due() == NOON + MINUTE
     store.add_claim(replace(record("b"), key="0" * 64), due=NOON + 5 * MINUTE)
     assert store.next_due() == NOON + MINUTE
+
+
+@pytest.mark.parametrize(("kind", "subjects"), [(JobKind.CHECK, [KEY]), (JobKind.DELIVER, ["1"]), (None, ["1", KEY])])
+def test_jobs_may_be_taken_of_one_kind_only(store: Storage, kind: JobKind | None, subjects: list[str]) -> None:
+    store.add_deliveries(SITE, [OWED], due=NOON - MINUTE)
+    store.add_claim(record("a"), due=NOON - MINUTE / 2)
+    assert store.next_due(kind=kind) == (NOON - MINUTE / 2 if kind is JobKind.CHECK else NOON - MINUTE)
+    assert store.next_due(kind=kind, site="https://dan.example") is None
+    assert store.lease(NOON, NOON + MINUTE, limit=9, kind=kind, site="https://dan.example") == []
+    assert [job.subject for job in store.lease(NOON, NOON + MINUTE, limit=9, kind=kind)] == subjects
+
+
+def test_a_job_may_end_alone(store: Storage) -> None:
+    (owed,) = store.add_deliveries(SITE, [OWED], due=NOON)
+    store.end(take(store))
+    assert store.next_due() is None
+    assert store.delivery(owed.id) == owed
+
+
+def test_a_job_does_not_end_under_a_claim_that_joined_it(store: Storage) -> None:
+    """The claim found the job running, and relies on it."""
+    store.add_claim(record("old", open=False), due=NOON)
+    job = take(store)
+    store.add_claim(record("new"), due=NOON)
+    store.end(job)
+    assert store.next_due() == NOON
+    assert take(store).attempts == 2
+
+
+def test_a_late_worker_cannot_end_what_another_holds(store: Storage) -> None:
+    store.add_deliveries(SITE, [OWED], due=NOON)
+    slow = take(store)
+    quick = take(store, NOON + MINUTE)
+    store.end(slow)
+    assert store.next_due() == NOON + 2 * MINUTE
+    store.end(quick)
+    assert store.next_due() is None
 
 
 def test_a_claim_that_joins_brings_the_job_forward_and_forgets_its_attempts(store: Storage) -> None:
@@ -441,6 +527,17 @@ def test_claims_that_joined_a_check_get_the_answer_to_the_same_question_and_othe
     assert take(store).subject == KEY
 
 
+def test_another_ping_url_is_another_question(store: Storage) -> None:
+    """A link to one proves nothing of the other (protocols.md C-63)."""
+    first = replace(record("a"), claim=replace(record("a").claim, endpoint="https://bob.example/tb/1"))
+    store.add_claim(first, due=NOON)
+    job = take(store)
+    store.add_claim(record("b"), due=NOON)
+    store.finish_check(job, Verdict(key=KEY, page=PAGE, claims=[answered(first)], mention=found()))
+    assert [claim.id for claim in store.open_claims(KEY)] == ["b"]
+    assert store.next_due() == NOON
+
+
 def test_a_claim_that_joined_a_check_without_claims_keeps_the_job_due(store: Storage) -> None:
     store.add_claim(record("old", open=False), due=NOON)
     job = take(store)
@@ -540,9 +637,7 @@ def test_an_id_that_is_nobodys_finds_nothing(store: Storage, id: str) -> None:
     assert store.mention(id) is None
     assert store.moderate(id, Status.APPROVED) is None
     assert store.delivery(id) is None
-    assert not store.in_flight(id)
-    with pytest.raises(StoreError, match="no delivery"):
-        store.begin_post(id, "webmention", "https://c.example/wm")
+    assert not store.begin_post(Job(7, JobKind.DELIVER, id, 1), "webmention", "https://c.example/wm", until=NOON)
 
 
 # deliveries
@@ -596,7 +691,6 @@ def test_a_delivery_that_ended_is_recorded_whole(store: Storage) -> None:
         status_url="https://carol.example/status/1",
         attempts=1,
         again=2,
-        retry_after=30,
     )
     store.finish_delivery(take(store), ended)
     assert store.delivery(owed.id) == ended
@@ -611,16 +705,44 @@ def test_a_delivery_to_try_again_keeps_its_job(store: Storage) -> None:
 
 
 def test_a_delivery_is_in_flight_from_its_post_to_its_end(store: Storage) -> None:
-    """protocols.md B-11: a crash after the POST can be told from one before it."""
+    """protocols.md B-11: a crash after the POST can be told from one before it, whatever was known before."""
     (owed,) = store.add_deliveries(SITE, [OWED], due=NOON)
+    failed = replace(owed, outcome=Outcome.FAILED, code=503, detail="busy", status_url="https://carol.example/1")
+    store.finish_delivery(take(store), failed, again=NOON)
     job = take(store)
-    assert not store.in_flight(owed.id)
-    store.begin_post(owed.id, "trackback", "https://carol.example/tb")
-    assert store.in_flight(owed.id)
-    marked = store.delivery(owed.id)
-    assert marked == replace(owed, protocol="trackback", endpoint="https://carol.example/tb")
-    store.finish_delivery(job, replace(marked, outcome=Outcome.UNKNOWN))
-    assert not store.in_flight(owed.id)
+    assert store.begin_post(job, "trackback", "https://carol.example/tb", until=NOON + MINUTE)
+    begun = replace(owed, protocol="trackback", endpoint="https://carol.example/tb", outcome=Outcome.UNKNOWN)
+    assert store.delivery(owed.id) == replace(begun, detail="its sending was begun")
+    store.finish_delivery(job, replace(begun, outcome=Outcome.SENT))
+    assert store.delivery(owed.id) == replace(begun, outcome=Outcome.SENT)
+
+
+def test_a_post_holds_its_job_anew(store: Storage) -> None:
+    """Reading target and source may have taken most of the lease."""
+    store.add_deliveries(SITE, [OWED], due=NOON)
+    job = take(store)
+    assert store.begin_post(job, "webmention", "https://carol.example/wm", until=NOON + 3 * MINUTE)
+    assert store.lease(NOON + 2 * MINUTE, NOON + 9 * MINUTE) == []
+    assert store.next_due() == NOON + 3 * MINUTE
+
+
+def test_a_late_worker_may_not_post_what_another_holds(store: Storage) -> None:
+    """Else the receiver would get it twice."""
+    (owed,) = store.add_deliveries(SITE, [OWED], due=NOON)
+    slow = take(store)
+    quick = take(store, NOON + MINUTE)
+    assert not store.begin_post(slow, "webmention", "https://carol.example/wm", until=NOON + 9 * MINUTE)
+    assert store.delivery(owed.id) == owed
+    assert store.next_due() == NOON + 2 * MINUTE
+    assert store.begin_post(quick, "webmention", "https://carol.example/wm", until=NOON + 9 * MINUTE)
+
+
+def test_a_job_that_is_no_deliverys_has_no_post(store: Storage) -> None:
+    """And its lease is as it was: nothing is half done."""
+    store.add_claim(record("a"), due=NOON)
+    with pytest.raises(StoreError, match="no delivery"):
+        store.begin_post(take(store), "webmention", "https://c.example/wm", until=NOON + 9 * MINUTE)
+    assert store.next_due() == NOON + MINUTE
 
 
 @pytest.mark.parametrize(
@@ -630,6 +752,8 @@ def test_a_delivery_is_in_flight_from_its_post_to_its_end(store: Storage) -> Non
         (Outcome.REFUSED, Outcome.FAILED, Outcome.REFUSED),
         (Outcome.REFUSED, Outcome.ACCEPTED, Outcome.ACCEPTED),
         (Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.ACCEPTED),
+        (Outcome.UNKNOWN, Outcome.FAILED, Outcome.UNKNOWN),
+        (Outcome.UNKNOWN, Outcome.SENT, Outcome.SENT),
     ],
 )
 def test_a_late_worker_fills_a_gap_or_brings_good_news(
@@ -641,12 +765,10 @@ def test_a_late_worker_fills_a_gap_or_brings_good_news(
     if known is not Outcome.QUEUED:
         store.finish_delivery(quick, replace(owed, outcome=known), again=NOON + 9 * MINUTE)
     due = store.next_due()
-    store.begin_post(owed.id, "pingback", "https://carol.example/rpc")
     store.finish_delivery(slow, replace(owed, outcome=late))
     now = store.delivery(owed.id)
     assert now is not None
-    assert now.outcome is kept
-    assert store.in_flight(owed.id), "the other's POST may still be on its way"
+    assert now.outcome is kept, "one that is unknown may be on its way by another worker"
     assert store.next_due() == due
 
 

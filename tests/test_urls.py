@@ -91,7 +91,7 @@ def test_the_canonical_form_is_its_own(text: str) -> None:
 def test_no_text_makes_a_question_about_urls_fail(one: str, other: str) -> None:
     found = urls.resolve(one, other)
     assert found is None or urls.parse(found) is not None
-    for ask in (urls.canonical, urls.loose, urls.host, urls.origin, urls.place, urls.is_address, urls.query_of):
+    for ask in (urls.canonical, urls.loose, urls.host, urls.origin, urls.place, urls.is_argument, urls.query_of):
         ask(one)
     for compare in (urls.satisfies, urls.same_fragment, urls.same_site, urls.under, urls.endpoint, urls.query_value):
         compare(one, other)
@@ -308,14 +308,6 @@ def test_keys_name_a_link_whatever_its_spelling() -> None:
 )
 def test_one_host_is_one_site(one: str, other: str, same: bool) -> None:
     assert urls.same_site(one, other) is same
-
-
-@pytest.mark.parametrize(
-    ("name", "is_address"),
-    [("127.0.0.1", True), ("[::1]", True), ("t.example", False), ("", False), ("1.2.3", False)],
-)
-def test_addresses_are_told_from_names(name: str, is_address: bool) -> None:
-    assert urls.is_address(name) is is_address
 
 
 def test_parts_are_cut_out_as_they_are_written() -> None:

@@ -81,6 +81,24 @@ def test_send_tells_how_it_went() -> None:
     assert (delivery.outcome, delivery.protocol, delivery.source) == (Outcome.ACCEPTED, "webmention", S)
 
 
+@pytest.mark.parametrize(
+    "answer", [pytest.param("<p>nothing</p>", id="no link"), pytest.param(Response(204), id="no content")]
+)
+def test_a_page_that_was_read_is_named_though_it_does_not_link(answer: str | Response) -> None:
+    """Where it was read, after redirects."""
+    moved = "https://s.example/moved"
+    web = FakeWeb({S: Response(302, (("Location", moved),)), moved: answer})
+    with pytest.raises(NoBacklink) as caught:
+        verbs.verify(S, T, fetch=web)
+    assert caught.value.final_url == moved
+
+
+def test_the_twin_of_verify_names_the_page_too() -> None:
+    with pytest.raises(NoBacklink) as caught:
+        verbs.find_backlink(S, T, [("Content-Type", "text/html")], b"<p>nothing</p>")
+    assert caught.value.final_url == S
+
+
 @pytest.mark.parametrize("answer", ["<p>quiet</p>", Response(500), unreachable(T)])
 def test_send_raises_nothing_that_the_network_did(answer: str | Response | Exception) -> None:
     delivery = verbs.send(S, T, fetch=FakeWeb({T: answer}))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from linkback import urls
 from linkback.errors import Reason, Refused, StoreError
 from linkback.jobs import External
 from linkback.model import Claim
@@ -342,3 +343,37 @@ def test_a_protocol_of_ones_own_gets_an_endpoint_of_its_name(web: FakeWeb) -> No
         assert post(site, "/nod", WEBMENTION).status == 201
         site.drain()
         assert [mention.protocols for mention in site.mentions(T)] == [("nod",)]
+
+
+FORGED = [
+    pytest.param("attacker.example", id="another host"),
+    pytest.param("evil\r\nSet-Cookie: a=b", id="a line break"),
+    pytest.param("", id="none"),
+    pytest.param("t.example:99999", id="no port"),
+]
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_host_header_is_no_evidence_and_leads_nowhere(site: Site, web: FakeWeb, name: str) -> None:
+    """A link to a ping URL counts (C-63), but the sender must not choose what our ping URL is."""
+    web.pages[S] = f"<a href='https://{name}/trackback{AT_T}'>x</a>"
+    request = Request("POST", f"https://{name}/trackback{AT_T}", (FORM,), TRACKBACK)
+    assert b"<error>0</error>" in App(site).handle(request, "/trackback").body
+    site.drain()
+    assert site.mentions(statuses=None) == []
+    response = App(site).handle(Request("POST", f"https://{name}/webmention", (FORM,), WEBMENTION), "/webmention")
+    assert not any(character in response.header("Location") for character in "\r\n")
+
+
+@pytest.mark.parametrize("base", ["", "https://public.example/lb"], ids=["our own host", "as configured"])
+def test_a_link_to_the_ping_url_proves_a_trackback(site: Site, web: FakeWeb, base: str) -> None:
+    web.pages[S] = f"<a href='{base or 'https://t.example'}/trackback{AT_T}'>x</a>"
+    ask(site, "POST", "/trackback", TRACKBACK, FORM, query=AT_T, base=base)
+    site.drain()
+    assert len(site.mentions(T)) == 1
+
+
+@pytest.mark.parametrize("target", ["http://[", "nonsense", "x" * 5000, "https://u:p@t.example/post"])
+def test_the_mentions_of_what_is_no_url_are_a_400(site: Site, target: str) -> None:
+    assert ask(site, "GET", "/mentions", query="?" + urls.query({"target": target})).status == 400
+    assert ask(site, "GET", "/trackback", query="?" + urls.query({"target": target})).status == 405

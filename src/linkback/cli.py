@@ -7,24 +7,25 @@ trouble, try again; 130 interrupted. With `--json` results are one object per li
 from __future__ import annotations
 
 import logging
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from linkback import __version__
-from linkback.errors import ConfigurationError, FetchError, LinkbackError, NoBacklink, Refused, SourceGone, StoreError
-from linkback.model import Delivery, Outcome, Status
+from linkback import __version__, errors, terminal
+from linkback.errors import FetchError, LinkbackError, NoBacklink, Reason, Refused, SourceGone
+from linkback.model import Delivery, JobKind, Outcome, Status
+from linkback.plaintext import head
 from linkback.store import DEFAULT_STORE
-from linkback.terminal import print_json, say, show_backlink, show_delivery, show_endpoints, show_mentions
-from linkback.web import mentions as shape
+from linkback.terminal import say
 
 if TYPE_CHECKING:
     from linkback.fetch import Fetcher
 
 OK, NO, USAGE, NO_ENDPOINT, TEMPORARY, INTERRUPTED = 0, 1, 2, 3, 4, 130
 _STATUSES = click.Choice([status.value for status in Status])
+_ARRIVED = frozenset({Outcome.SENT, Outcome.ACCEPTED})
+_DONE = _ARRIVED | {Outcome.NO_ENDPOINT}
 _DECIDED = click.Choice([Status.APPROVED.value, Status.REJECTED.value, Status.SPAM.value])
 
 Command = Callable[..., Any]
@@ -74,11 +75,7 @@ database = click.option(
 @click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is done.")
 def cli(verbose: bool) -> None:
     """Pingback, TrackBack and Webmention, both ways."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
+    terminal.set_up(logging.INFO if verbose else logging.WARNING)
 
 
 @cli.command()
@@ -90,10 +87,7 @@ def discover(url: str, as_json: bool, networks: tuple[str, ...], ports: tuple[st
     from linkback import verbs
 
     endpoints = verbs.discover(url, fetch=_fetcher(networks, ports))
-    if as_json:
-        print_json(shape.endpoints_to_json(endpoints))
-    else:
-        show_endpoints(endpoints)
+    terminal.show_endpoints(endpoints, as_json=as_json)
     for rejected in endpoints.rejected:
         say(f"not used: {rejected.protocol} {rejected.url} ({rejected.via.value}): {rejected.why}")
     if not endpoints:
@@ -113,22 +107,15 @@ def verify(source: str, target: str, as_json: bool, networks: tuple[str, ...], p
     try:
         backlink = verbs.verify(source, target, fetch=_fetcher(networks, ports))
     except (NoBacklink, SourceGone) as error:
-        return _not_linked(source, target, error.reason.value, error.detail, as_json=as_json)
+        read_at = error.final_url if isinstance(error, NoBacklink) else ""
+        terminal.show_not_linked(source, target, error.reason.value, error.detail, final_url=read_at, as_json=as_json)
+        return NO
     except FetchError as error:
-        code = _not_linked(source, target, "source-unreadable", error.message, as_json=as_json)
-        return TEMPORARY if error.temporary else code
-    if as_json:
-        print_json(shape.backlink_to_json(backlink))
-    else:
-        show_backlink(backlink)
+        reason = Reason.SOURCE_UNREADABLE.value
+        terminal.show_not_linked(source, target, reason, error.message, final_url="", as_json=as_json)
+        return TEMPORARY if error.temporary else NO
+    terminal.show_backlink(backlink, as_json=as_json)
     return OK
-
-
-def _not_linked(source: str, target: str, reason: str, detail: str, *, as_json: bool) -> int:
-    if as_json:
-        print_json(shape.not_linked_to_json(source, target, reason, detail))
-    say(f"not linked ({reason}): {detail}")
-    return NO
 
 
 @cli.command()
@@ -142,11 +129,37 @@ def send(
     """Tell each TARGET that SOURCE links to it; without TARGET, every page that SOURCE links to."""
     from linkback import urls, verbs
 
+    source = urls.check_argument(source, Reason.SOURCE_INVALID)
+    wanted = [_target(target) for target in targets]
     fetch = _fetcher(networks, ports, contact=urls.origin(source))
-    wanted = list(targets) or verbs.targets(source, fetch=fetch)
+    wanted = wanted or verbs.targets(source, fetch=fetch)
     if not wanted:
         say(f"{source} links to no other page")
-    return _report((verbs.send(source, target, fetch=fetch) for target in wanted), as_json=as_json)
+    deliveries = []
+    for target in wanted:
+        deliveries.append(_send(source, target, fetch))
+        terminal.show_delivery(deliveries[-1], as_json=as_json)
+    return _code(deliveries)
+
+
+def _target(text: str) -> str:
+    """A target as it was given; with several, who gave them must learn which is wrong."""
+    from linkback import urls
+
+    try:
+        return urls.check_argument(text, Reason.TARGET_INVALID)
+    except Refused as refusal:
+        raise Refused(refusal.reason, f"{head(text, 100)!r}: {refusal.detail}") from refusal
+
+
+def _send(source: str, target: str, fetch: Fetcher) -> Delivery:
+    """One delivery; a link that no receiver would take as a URL is refused here, and the others go on."""
+    from linkback import verbs
+
+    try:
+        return verbs.send(source, target, fetch=fetch)
+    except Refused as refusal:
+        return Delivery(source=source, target=target, outcome=Outcome.REFUSED, detail=refusal.detail)
 
 
 @cli.command()
@@ -156,16 +169,13 @@ def send(
 @as_json
 @fetching
 def publish(
-    source: str,
-    site: str | None,
-    database: str,
-    as_json: bool,
-    networks: tuple[str, ...],
-    ports: tuple[str, ...],
+    source: str, site: str | None, database: str, as_json: bool, networks: tuple[str, ...], ports: tuple[str, ...]
 ) -> int:
-    """Tell every page that the post SOURCE links to, once; what failed is tried again by the next run."""
+    """Tell every page that the post SOURCE links to, once.
+
+    What failed for now is tried again by later runs: once after about a minute, once more after about ten.
+    """
     from linkback import urls
-    from linkback.errors import Reason
     from linkback.jobs import External
     from linkback.site import Site
 
@@ -173,27 +183,44 @@ def publish(
     origin = urls.origin(source)
     fetch = _fetcher(networks, ports, contact=origin)
     with Site(site or origin, store=database, fetch=fetch, runner=External()) as blog:
-        before = {delivery.id: delivery for delivery in blog.deliveries(source)}
+        before = set(blog.deliveries(source))
         blog.publish(source)
-        blog.drain()
-        now = [delivery for delivery in blog.deliveries(source) if delivery != before.get(delivery.id)]
-        if not now:
-            say(f"nothing new: {len(before)} linked pages were told before")
-    return _report(now, as_json=as_json)
+        # checks in the same store are for whoever knows the policy of the blog
+        blog.drain(kind=JobKind.DELIVER)
+        after = blog.deliveries(source)
+    told = [delivery for delivery in after if delivery not in before or delivery.outcome not in _DONE]
+    for delivery in told:
+        terminal.show_delivery(delivery, as_json=as_json)
+    if not told:
+        say(_nothing_new(after))
+    return _code(after)
 
 
-def _report(deliveries: Iterable[Delivery], *, as_json: bool) -> int:
-    """Print deliveries as they are made; give the exit code that sums them up."""
-    outcomes = []
-    for delivery in deliveries:
-        print_json(shape.delivery_to_json(delivery)) if as_json else show_delivery(delivery)
-        outcomes.append(delivery.outcome)
-    tried = [outcome for outcome in outcomes if outcome is not Outcome.NO_ENDPOINT]
-    if not tried:
-        return NO_ENDPOINT if outcomes else OK
-    if all(outcome in (Outcome.SENT, Outcome.ACCEPTED) for outcome in tried):
-        return OK
-    return TEMPORARY if all(outcome in (Outcome.FAILED, Outcome.UNKNOWN) for outcome in tried) else NO
+def _nothing_new(deliveries: Sequence[Delivery]) -> str:
+    if not deliveries:
+        return "nothing to tell: the post links to no other page"
+    arrived = sum(delivery.outcome in _ARRIVED for delivery in deliveries)
+    return f"nothing new; linked pages told before: {arrived}, not listening: {len(deliveries) - arrived}"
+
+
+def _code(deliveries: Sequence[Delivery]) -> int:
+    """The exit code that sums up deliveries: temporary trouble only where nothing else can be said."""
+    arrived = any(delivery.outcome in _ARRIVED for delivery in deliveries)
+    if undone := [delivery for delivery in deliveries if delivery.outcome not in _DONE]:
+        return TEMPORARY if not arrived and all(map(_may_yet_arrive, undone)) else NO
+    return OK if arrived or not deliveries else NO_ENDPOINT
+
+
+def _may_yet_arrive(delivery: Delivery) -> bool:
+    """Whether another try is worth making, and is not one that `publish` gave up."""
+    from linkback.policy import Retry
+
+    tries_left = {
+        Outcome.QUEUED: 1,
+        Outcome.FAILED: len(Retry().delays) + 1 - delivery.attempts,
+        Outcome.UNKNOWN: delivery.again + 1 - delivery.attempts,
+    }
+    return tries_left.get(delivery.outcome, 0) > 0
 
 
 @cli.command("list")
@@ -205,7 +232,6 @@ def _report(deliveries: Iterable[Delivery], *, as_json: bool) -> int:
 def list_(target: str | None, statuses: tuple[str, ...], site: str | None, database: str, as_json: bool) -> int:
     """List the mentions that were received."""
     from linkback import urls
-    from linkback.errors import Reason
     from linkback.ownpages import OwnPages
     from linkback.store import open_store
 
@@ -219,11 +245,7 @@ def list_(target: str | None, statuses: tuple[str, ...], site: str | None, datab
     finally:
         store.close()
     found = [mention for mention in mentions if wanted is None or urls.same_page(mention.target, wanted)]
-    if not as_json:
-        show_mentions(found)
-        return OK
-    for mention in found:
-        print_json(shape.mention_to_json(mention))
+    terminal.show_mentions(found, as_json=as_json)
     return OK
 
 
@@ -244,10 +266,8 @@ def moderate(status: str, ids: tuple[str, ...], database: str, as_json: bool) ->
             if mention is None:
                 say(f"there is no mention {id}")
                 code = NO
-            elif as_json:
-                print_json(shape.mention_to_json(mention))
             else:
-                click.echo(f"{mention.id} {mention.status.value} {mention.source}")
+                terminal.show_mention(mention, as_json=as_json)
     finally:
         store.close()
     return code
@@ -261,26 +281,21 @@ def moderate(status: str, ids: tuple[str, ...], database: str, as_json: bool) ->
 @click.option("--moderate", is_flag=True, help="Hold verified mentions until they are approved.")
 @fetching
 def serve(
-    site: str,
-    database: str,
-    bind: str,
-    base: str,
-    moderate: bool,
-    networks: tuple[str, ...],
-    ports: tuple[str, ...],
+    site: str, database: str, bind: str, base: str, moderate: bool, networks: tuple[str, ...], ports: tuple[str, ...]
 ) -> int:
     """Receive pingbacks, trackbacks and webmentions for a blog."""
-    from linkback.adapters.server import Server
+    from linkback.adapters import server
     from linkback.adapters.wsgi import endpoints
     from linkback.policy import Policy
     from linkback.site import Site
 
+    server.require()
     logging.getLogger("linkback").setLevel(logging.INFO)
     fetch = _fetcher(networks, ports, contact=site)
     with Site(site, store=database, fetch=fetch, policy=Policy(moderate=moderate)) as blog:
-        server = Server(endpoints(blog, base=base), bind)
+        listening = server.Server(endpoints(blog, base=base), bind)
         blog.start()
-        server.run(lambda: say(f"listening on {server.url} for {blog.url}"))
+        listening.run(lambda: say(f"listening on {listening.url} for {blog.url}"))
     return OK
 
 
@@ -298,7 +313,7 @@ def _fetcher(networks: tuple[str, ...], ports: tuple[str, ...], *, contact: str 
 
     defaults = Limits()
     if not all(port.isascii() and port.isdigit() and 0 < int(port) < 65536 for port in ports):
-        raise ConfigurationError(f"a port is a number from 1 to 65535, not {', '.join(ports)}")
+        raise errors.ConfigurationError(f"a port is a number from 1 to 65535, not {', '.join(ports)}")
     limits = Limits(ports=defaults.ports | {int(port) for port in ports}) if ports else defaults
     return Fetcher(allow=networks, limits=limits, user_agent=introduction(contact))
 
@@ -307,17 +322,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; give its exit code. The installed `linkback` command is this."""
     try:
         code = cli.main(arguments, prog_name="linkback", standalone_mode=False)
-    except click.exceptions.Abort:
-        return INTERRUPTED
-    except KeyboardInterrupt:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        terminal.write(error.format_message(), err=True)
         return USAGE
     except click.ClickException as error:
         say(" ".join(error.format_message().split()))
         return USAGE
-    except (ConfigurationError, StoreError, Refused) as error:
+    except (errors.ConfigurationError, errors.StoreError, Refused) as error:
         say(str(error))
         return USAGE
     except FetchError as error:
@@ -326,8 +339,4 @@ def main(arguments: list[str] | None = None) -> int:
     except LinkbackError as error:
         say(str(error))
         return NO
-    except BrokenPipeError:
-        # whoever read our output has seen enough
-        sys.stderr.close()
-        return OK
     return code if isinstance(code, int) else OK

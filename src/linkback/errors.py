@@ -3,7 +3,7 @@
 LinkbackError
 ├── ConfigurationError      wrong settings: a site URL, a network, a database URL
 ├── Refused                 a claim or delivery turned down      (.reason .detail)
-│   ├── NoBacklink          the source was read and does not link to the target
+│   ├── NoBacklink          the source was read and does not link to the target (.final_url)
 │   └── SourceGone          the source answers 410 or 404
 ├── FetchError              a page could not be read             (.url .temporary .sent)
 │   ├── Blocked             the address, port or scheme is not one we talk to
@@ -79,7 +79,14 @@ class Refused(LinkbackError):
 
 
 class NoBacklink(Refused):
-    """The source was read, and nothing on it links to the target (Webmention 3.2.2)."""
+    """The source was read, and nothing on it links to the target (Webmention 3.2.2).
+
+    `final_url` is where it was read, after redirects; "" where nobody said.
+    """
+
+    def __init__(self, reason: Reason, detail: str = "", *, final_url: str = "") -> None:
+        super().__init__(reason, detail)
+        self.final_url = final_url
 
 
 class SourceGone(Refused):

@@ -46,6 +46,7 @@ _ILLEGAL = re.compile(rb"[\0\v\f]|\r[^\n]")
 
 #: how each kind of failure is told to people; the first that fits
 _WORDS: tuple[tuple[type[Exception], str], ...] = (
+    (UnicodeError, "{peer} is no name that can be looked up"),
     (socket.gaierror, "the name {peer} cannot be resolved: {why}"),
     (ssl.SSLCertVerificationError, "the certificate of {peer} is refused: {why}"),
     (ssl.SSLError, "TLS with {peer} failed: {why}"),
@@ -197,7 +198,9 @@ def _translation(error: Exception, progress: Progress) -> FetchError:
         return TimedOut(progress.url, message, sent=progress.sent)
     words = next(words for kind, words in _WORDS if isinstance(error, kind))
     kind = TimedOut if isinstance(error, TimeoutError) else Unreachable
-    return kind(progress.url, words.format(peer=peer, why=_why(error)), sent=progress.sent)
+    # a name that cannot be put into a question will not be one tomorrow
+    hopeless = isinstance(error, UnicodeError)
+    return kind(progress.url, words.format(peer=peer, why=_why(error)), temporary=not hopeless, sent=progress.sent)
 
 
 def _why(error: Exception) -> str:

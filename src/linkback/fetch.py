@@ -24,14 +24,11 @@ from linkback.door import Door, Peer, Progress, Resolver, tls_context
 from linkback.errors import Blocked, TooManyRedirects
 from linkback.exchange import Exchange, translated
 from linkback.urls import Url
-from linkback.wire import Headers, Request, Response
+from linkback.wire import FOLLOWED_BY_GET, FOLLOWED_BY_POST, Headers, Request, Response
 
 #: protocols.md A-14
 DEFAULT_ACCEPT = "text/html, application/xhtml+xml;q=0.9, */*;q=0.1"
 
-_FOLLOWED_BY_GET = frozenset({301, 302, 303, 307, 308})
-#: a 303 says that the POST was taken and where to look: it is an answer (protocols.md B-16)
-_FOLLOWED_BY_POST = frozenset({301, 302, 307, 308})
 #: fields that say how this one request is framed and routed, which is never the caller's business
 _OURS = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "expect", "upgrade"})
 #: what `page` knows how to read; pages without a type are looked at (protocols.md A-9, D-7 to D-10)
@@ -43,9 +40,9 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 class Limits:
     """How much of the web we are willing to take in at once.
 
-    `seconds` is for a whole GET, redirects and DNS included, `send_seconds` for a whole POST, `connect` for one
-    address. `bytes` caps a page, decoded; `reply_bytes` the answer to a POST. `ports` are those talked to outside the
-    networks that were opened by name.
+    `seconds` is for a whole GET, redirects and DNS included (at most 40, or a worker's lease may end before its first
+    POST), `send_seconds` for a whole POST, `connect` for one address. `bytes` caps a page, decoded; `reply_bytes` the
+    answer to a POST. `ports` are those talked to outside the networks that were opened by name.
     """
 
     seconds: float = 10.0
@@ -107,7 +104,7 @@ class Fetcher:
         Raises `Blocked`, `Unreachable`, `TimedOut` or `TooManyRedirects` (protocols.md A-1 to A-9, D-10, D-20 to D-23).
         """
         headers = (("User-Agent", user_agent(self._product, purpose)), ("Accept", accept))
-        errand = _Errand("GET", headers, None, _FOLLOWED_BY_GET, self._limits.bytes, readable)
+        errand = _Errand("GET", headers, None, FOLLOWED_BY_GET, self._limits.bytes, readable)
         return self._run(url, errand, self._limits.seconds)
 
     def send(self, request: Request) -> Response:
@@ -122,7 +119,7 @@ class Fetcher:
         defaults = (("User-Agent", user_agent(self._product)), ("Accept", "*/*"))
         headers = (*((name, value) for name, value in defaults if name.lower() not in names), *given)
         limit = self._limits.reply_bytes
-        errand = _Errand(request.method, headers, request.body, _FOLLOWED_BY_POST, limit, lambda media_type: True)
+        errand = _Errand(request.method, headers, request.body, FOLLOWED_BY_POST, limit, lambda media_type: True)
         return self._run(request.url, errand, self._limits.send_seconds)
 
     def _run(self, url: str, errand: _Errand, seconds: float) -> Response:

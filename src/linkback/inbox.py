@@ -21,7 +21,7 @@ from linkback.ownpages import OwnPages
 from linkback.page import Page
 from linkback.policy import Policy, Retry, judge, takes_away
 from linkback.protocols import Protocol
-from linkback.receiver import find_backlink, purpose, read_source
+from linkback.receiver import Reading, purpose, read_source
 from linkback.store import ClaimRecord, Storage, Verdict
 from linkback.wire import Fetch
 
@@ -30,10 +30,6 @@ log = logging.getLogger(__name__)
 #: what another look at the source may turn into a yes (protocols.md D-27)
 _SECOND_LOOK = frozenset({Reason.NO_BACKLINK, Reason.SOURCE_MISSING, Reason.TRUNCATED})
 _DESCRIPTION = ("title", "author", "excerpt", "published", "kind", "final_url")
-
-
-class _HostFailed(Exception):
-    """The host's own `resolve` raised: no fault of the source, so its claim must not end by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +59,7 @@ class Inbox:
     on_mention: Callable[[Mention], None] | None = None
 
     def receive(self, claim: Claim) -> ClaimRecord:
-        """Record a claim and the job to check it.
+        """Record a claim and the job to check it; one that says the same as an open one is that one.
 
         Raises `Refused` for what can be told without the network (protocols.md C-40, C-72), `StoreError` where it could
         not be recorded, and what `resolve` raises.
@@ -84,8 +80,11 @@ class Inbox:
         record = ClaimRecord(
             id=secrets.token_urlsafe(16), site=self.pages.url, key=key, page=page, claim=claim, received=now
         )
-        self.store.add_claim(record, due=max(rested, now + timedelta(seconds=self.policy.settle_seconds)))
-        return record
+        kept = self.store.add_claim(record, due=max(rested, now + timedelta(seconds=self.policy.settle_seconds)))
+        if kept is None:
+            detail = "too many claims of this pair wait for its check"
+            raise Refused(Reason.TOO_OFTEN, detail, retry_after=self.policy.pair_seconds)
+        return kept
 
     def _rested(self, key: str, protocol: Protocol, now: datetime) -> datetime:
         """When the source may be fetched for this pair again; raises `Refused` for a repeat that is not taken at all.
@@ -114,15 +113,15 @@ class Inbox:
         """
         waiting = self.store.open_claims(job.subject)
         if not waiting:
-            self.store.finish_check(job, Verdict(key=job.subject, page="", claims=()))
+            self.store.end(job)
             return
-        page = self._read(waiting[0].claim)
+        reading = self._read(waiting[0].claim)
         # those that came while it was fetched are answered by the same page
         records = self.store.open_claims(job.subject) or waiting
-        looks = [_Look(record, self._look_for(page, record.claim)) for record in records]
+        looks = [_Look(record, reading.find(record.claim)) for record in records]
         before = self.store.mention_for(job.subject)
-        verdict = self._verdict(job, looks, before)
-        if verdict.removed and before is not None and self._still_linked(page, records, before):
+        verdict = self._verdict(job, reading, looks, before)
+        if verdict.removed and before is not None and self._still_linked(reading, records, before):
             verdict = replace(verdict, removed=False, claims=[_not_deleted(record) for record in verdict.claims])
         self.store.finish_check(job, verdict)
         if verdict.mention is not None:
@@ -131,52 +130,25 @@ class Inbox:
     def give_up(self, job: Job) -> None:
         """End the claims of a job that cannot be done."""
         records = self.store.open_claims(job.subject)
+        if not records:
+            self.store.end(job)
+            return
         now = self.now()
         ended = tuple(
             replace(record, state=ClaimState.FAILED, reason=Reason.INTERNAL, open=False, checked=now)
             for record in records
         )
-        self.store.finish_check(job, Verdict(key=job.subject, page=records[0].page if records else "", claims=ended))
+        self.store.finish_check(job, Verdict(key=job.subject, page=records[0].page, claims=ended))
 
-    def _read(self, claim: Claim) -> Page | LinkbackError:
+    def _read(self, claim: Claim) -> Reading:
+        page: Page | LinkbackError
         try:
-            return read_source(self.fetch, claim.source, purpose=purpose(claim.protocol, claim.target))
+            page = read_source(self.fetch, claim.source, purpose=purpose(claim.protocol, claim.target))
         except LinkbackError as error:
-            return error
+            page = error
+        return Reading(page, self.pages, self.protocols)
 
-    def _look_for(self, page: Page | LinkbackError, claim: Claim) -> Backlink | Exception:
-        if isinstance(page, LinkbackError):
-            return page
-        try:
-            extended = self.protocols[claim.protocol].extended
-            return find_backlink(page, claim.source, claim.target, extended=extended, matches=self._matcher(claim))
-        except Refused as error:
-            return error
-        except _HostFailed:
-            raise
-        except Exception as error:
-            # a page that breaks a reader is its sender's loss, not the next claim's
-            log.exception("could not read %s", claim.source)
-            return error
-
-    def _matcher(self, claim: Claim) -> Callable[[str], bool]:
-        """Whether a link proves a claim: it leads to its target, or to the ping URL it came in by (C-63)."""
-
-        def matches(link: str) -> bool:
-            if claim.endpoint and urls.satisfies(link, claim.endpoint):
-                return True
-            try:
-                return ours(link)
-            except Exception as error:
-                raise _HostFailed(f"resolve failed for {link}") from error
-
-        try:
-            ours = self.pages.matcher(claim.target)
-        except Exception as error:
-            raise _HostFailed(f"resolve failed for {claim.target}") from error
-        return matches
-
-    def _still_linked(self, page: Page | LinkbackError, records: Sequence[ClaimRecord], before: Mention) -> bool:
+    def _still_linked(self, reading: Reading, records: Sequence[ClaimRecord], before: Mention) -> bool:
         """Whether the source links to the page in any way that was ever announced.
 
         A webmention that names a fragment nobody links to says nothing of the page; and what a trackback proved by a
@@ -185,11 +157,11 @@ class Inbox:
         last = (self.store.last_claim(records[0].key, protocol) for protocol in before.protocols)
         announced = [record.claim for record in (*records, *last) if record is not None]
         whole = (replace(claim, target=urls.without_fragment(claim.target)) for claim in announced)
-        return any(isinstance(self._look_for(page, claim), Backlink) for claim in whole)
+        return any(isinstance(reading.find(claim), Backlink) for claim in whole)
 
-    def _verdict(self, job: Job, looks: Sequence[_Look], before: Mention | None) -> Verdict:
+    def _verdict(self, job: Job, reading: Reading, looks: Sequence[_Look], before: Mention | None) -> Verdict:
         now = self.now()
-        mention = self._mention(looks, before, now)
+        mention = self._mention(reading, looks, before, now)
         nexts = [None if mention else self._next_look(look, job, now) for look in looks]
         ended = [
             self._end(look, before, mention, now) if again is None else _waiting(look, now)
@@ -227,11 +199,14 @@ class Inbox:
         taken = visible and asked and reason is not None and takes_away(reason, asked=asked)
         return replace(done, state=ClaimState.DELETED if taken else ClaimState.FAILED)
 
-    def _mention(self, looks: Sequence[_Look], before: Mention | None, now: datetime) -> Mention | None:
+    def _mention(
+        self, reading: Reading, looks: Sequence[_Look], before: Mention | None, now: datetime
+    ) -> Mention | None:
         proven = [(look.record, look.found) for look in looks if isinstance(look.found, Backlink)]
         if not proven:
             return None
-        record, backlink = proven[0]
+        record, found = proven[0]
+        backlink = reading.describe(found)
         announced = tuple(dict.fromkeys(record.claim.protocol for record, _ in proven))
         known = before.protocols if before is not None else ()
         if all(self.protocols[name].describes_source for name in (*announced, *known) if name in self.protocols):
@@ -278,13 +253,14 @@ def _not_deleted(record: ClaimRecord) -> ClaimRecord:
 
 
 def _state(before: Mention | None, mention: Mention) -> ClaimState:
-    """What a proven claim is told: held, new, changed or as it was (protocols.md C-78)."""
-    fresh = before is None or before.status is Status.REMOVED
-    status = mention.status if before is None or fresh else before.status
-    if status is not Status.APPROVED:
+    """What a proven claim is told: held, new, changed or as it was (protocols.md C-78).
+
+    One that a moderator rejected is answered as if it were shown: the answer tells nothing of that.
+    """
+    if before is None or before.status is Status.REMOVED:
+        return ClaimState.PENDING if mention.status is Status.PENDING else ClaimState.SUCCESS
+    if before.status is Status.PENDING:
         return ClaimState.PENDING
-    if before is None or fresh:
-        return ClaimState.SUCCESS
     changed = any(getattr(before, name) != getattr(mention, name) for name in _DESCRIPTION)
     return ClaimState.UPDATED if changed else ClaimState.UNCHANGED
 

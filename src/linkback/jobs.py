@@ -36,6 +36,9 @@ class Runner(typing.Protocol):
     def nudge(self) -> None:
         """There may be work: begin soon, or now. Never raises: what is due is recorded, and will be found."""
 
+    def settle(self) -> None:
+        """Wait for what is being done in this process now, however long it takes."""
+
     def stop(self, timeout: float = ...) -> None:
         """Finish what is being done and run nothing more; wait at most `timeout` seconds for it."""
 
@@ -48,6 +51,9 @@ class External:
 
     def nudge(self) -> None:
         """Nothing to begin."""
+
+    def settle(self) -> None:
+        """Nothing to wait for."""
 
     def stop(self, timeout: float = 0.0) -> None:
         """Nothing to finish."""
@@ -74,6 +80,7 @@ class Embedded:
         self._wake = threading.Condition()
         self._nudges = 0
         self._threads: list[threading.Thread] = []
+        self._in_hand: set[object] = set()
 
     def attach(self, step: Step, wait: Wait) -> None:
         """Learn how to do one job; raises `ConfigurationError` for a second site."""
@@ -100,6 +107,14 @@ class Embedded:
                 return
             self._threads.append(thread)
 
+    def settle(self) -> None:
+        """Wait for the steps that the threads have in hand now; a step itself waits for none."""
+        with self._wake:
+            # two jobs that waited for each other would do so for ever
+            if threading.current_thread() not in self._threads:
+                begun = frozenset(self._in_hand)
+                self._wake.wait_for(lambda: begun.isdisjoint(self._in_hand))
+
     def stop(self, timeout: float = 12.0) -> None:
         """Let each thread end its job, and wait at most `timeout` seconds for all of them."""
         with self._wake:
@@ -115,7 +130,7 @@ class Embedded:
         while not self._stopping:
             seen = self._nudges
             try:
-                if step():
+                if self._do(step):
                     failures = 0
                     continue
                 nap = self._wait()
@@ -126,6 +141,18 @@ class Embedded:
                 nap = min(2.0 ** (failures - 1), _LONGEST_BACKOFF)
                 log.exception("work failed, next try in %.0f s", nap)
             self._sleep(_LONGEST_NAP if nap is None else min(max(nap, 0.0), _LONGEST_BACKOFF), seen)
+
+    def _do(self, step: Step) -> bool:
+        """One step, in hand before it leases a job: who finds nothing due can wait for what was."""
+        this = object()
+        with self._wake:
+            self._in_hand.add(this)
+        try:
+            return step()
+        finally:
+            with self._wake:
+                self._in_hand.discard(this)
+                self._wake.notify_all()
 
     def _sleep(self, seconds: float, seen: int) -> None:
         with self._wake:

@@ -174,14 +174,17 @@ class Endpoints:
 
     @property
     def webmention(self) -> Endpoint | None:
+        """The endpoint for webmentions, None where the page has none."""
         return self.found.get("webmention")
 
     @property
     def pingback(self) -> Endpoint | None:
+        """The endpoint for pingbacks, None where the page has none."""
         return self.found.get("pingback")
 
     @property
     def trackback(self) -> Endpoint | None:
+        """The endpoint for trackbacks, None where the page has none."""
         return self.found.get("trackback")
 
     def __bool__(self) -> bool:
@@ -244,7 +247,8 @@ class Delivery:
     """One notification that we owe, or made, to one target.
 
     `code` is the protocol's own number (HTTP status, fault code, TrackBack error), `detail` one
-    line of text. `again` and `retry_after` (seconds) say whether another try is worth making.
+    line of text. `again` and `retry_after` (seconds) say whether another try is worth making; the store keeps no
+    `retry_after`. A stored `unknown` may also be one that is being sent at this moment.
     """
 
     source: str

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from linkback import sender, urls
 from linkback.errors import Reason
@@ -18,18 +19,26 @@ from linkback.page import Page
 from linkback.policy import Retry
 from linkback.protocols import Protocol
 from linkback.receiver import read_source
-from linkback.store import Storage, Verdict
+from linkback.store import Storage
 from linkback.wire import Fetch, Response
 
 log = logging.getLogger(__name__)
 
 #: an answer like "no link there" may come from a cache or a race; asking sooner would meet the same (B-39)
 _SECOND_ASK_SECONDS = 60.0
+_ARRIVED = frozenset({Outcome.SENT, Outcome.ACCEPTED})
+
+
+class _Overtaken(Exception):
+    """Another worker has the job by now; what it sends must not be sent twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outbox:
-    """Owes deliveries for the posts of one site, and makes them."""
+    """Owes deliveries for the posts of one site, and makes them.
+
+    `lease` is how long a job is held from each of its POSTs on.
+    """
 
     site: str
     name: str
@@ -38,6 +47,7 @@ class Outbox:
     retry: Retry
     protocols: Sequence[Protocol]
     now: Callable[[], datetime]
+    lease: timedelta
 
     def publish(self, url: str, html: str | bytes | None = None, *, connection: object = None) -> list[Delivery]:
         """Owe a delivery to every page that a post links to and that was not told yet; give the new ones."""
@@ -48,45 +58,61 @@ class Outbox:
 
     def deliver(self, job: Job) -> None:
         """Make one delivery and record how it ended."""
-        owed = self.store.delivery(job.subject)
+        owed = self._owed(job)
         if owed is None:
-            self._forget(job)
             return
-        done = replace(self._attempt(owed), id=owed.id, attempts=job.attempts)
+        try:
+            tried = replace(self._attempt(job, owed), id=owed.id, attempts=job.attempts)
+        except _Overtaken:
+            log.warning("the delivery to %s took too long, and is another worker's now", owed.target)
+            return
+        again = self._again(tried)
+        done = _still_unknown(owed, tried, again=again is not None) if owed.outcome is Outcome.UNKNOWN else tried
         log.info("%s to %s: %s %s", done.protocol, done.target, done.outcome, done.detail)
-        self.store.finish_delivery(job, done, again=self._again(done))
+        self.store.finish_delivery(job, done, again=again)
 
     def give_up(self, job: Job) -> None:
         """End a delivery that cannot be made."""
-        owed = self.store.delivery(job.subject)
+        owed = self._owed(job)
         if owed is None:
-            self._forget(job)
             return
-        outcome = Outcome.UNKNOWN if self.store.in_flight(owed.id) else Outcome.FAILED
+        outcome = Outcome.UNKNOWN if owed.outcome is Outcome.UNKNOWN else Outcome.FAILED
         ended = replace(owed, outcome=outcome, detail="an internal error, see the log", attempts=job.attempts, again=0)
         self.store.finish_delivery(job, ended)
 
-    def _forget(self, job: Job) -> None:
-        log.warning("job %d is for a delivery that no longer exists", job.id)
-        # there is no row to write an outcome to, so the job just ends
-        self.store.finish_check(job, Verdict(key=job.subject, page="", claims=()))
+    def _owed(self, job: Job) -> Delivery | None:
+        """The delivery to make; None, and the job has ended, where there is none or it arrived already.
 
-    def _attempt(self, owed: Delivery) -> Delivery:
+        A worker that was too slow to keep the job may have brought that news.
+        """
+        owed = self.store.delivery(job.subject)
+        if owed is None:
+            log.warning("job %d is for a delivery that no longer exists", job.id)
+        if owed is None or owed.outcome in _ARRIVED:
+            self.store.end(job)
+            return None
+        return owed
+
+    def _attempt(self, job: Job, owed: Delivery) -> Delivery:
         """One try. What may have arrived before is told again in the same language only, if that takes a repeat.
 
         Otherwise a receiver could list it twice (protocols.md B-11).
         """
         protocols = self.protocols
-        if owed.outcome is Outcome.UNKNOWN or self.store.in_flight(owed.id):
+        if owed.outcome is Outcome.UNKNOWN:
             protocols = [protocol for protocol in protocols if protocol.name == owed.protocol and protocol.repeatable]
             if not protocols:
-                return replace(owed, outcome=Outcome.UNKNOWN, detail="interrupted while it was sent", again=0)
+                return replace(owed, detail="interrupted while it was sent", again=0)
         return sender.deliver(
             self.fetch,
             Claim("", owed.source, owed.target, blog_name=self.name),
             protocols,
-            before_post=lambda protocol, endpoint: self.store.begin_post(owed.id, protocol, endpoint),
+            before_post=partial(self._begin_post, job),
         )
+
+    def _begin_post(self, job: Job, protocol: str, endpoint: str) -> None:
+        if not self.store.begin_post(job, protocol, endpoint, until=self.now() + self.lease):
+            raise _Overtaken
 
     def _again(self, done: Delivery) -> datetime | None:
         now = self.now()
@@ -95,6 +121,18 @@ class Outbox:
         if done.attempts <= done.again:
             return now + timedelta(seconds=max(_SECOND_ASK_SECONDS, float(done.retry_after or 0)))
         return None
+
+
+def _still_unknown(owed: Delivery, tried: Delivery, *, again: bool) -> Delivery:
+    """What is known of a delivery that may have arrived before: no more than that, until its receiver answers.
+
+    As long as it is unknown, no other language is tried (protocols.md B-11).
+    """
+    refused = tried.outcome is Outcome.REFUSED and tried.protocol is not None and tried.code is not None
+    if tried.outcome in (*_ARRIVED, Outcome.UNKNOWN) or refused:
+        return tried
+    more = tried.attempts if again else 0
+    return replace(owed, detail=f"it may have arrived; then {tried.detail}", attempts=tried.attempts, again=more)
 
 
 def _given(url: str, html: str | bytes) -> Page:

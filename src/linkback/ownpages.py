@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from linkback import urls
 from linkback.errors import ConfigurationError, Reason, Refused
 
-#: given by the host: a URL of its site to the permalink of the post it means, or None where there is none.
+#: given by the host: a URL on its site's hosts to the permalink of the post it means, or None where there is none.
 #: It may raise `Refused(Reason.TARGET_GONE)` or `Refused(Reason.TARGET_CLOSED)`.
 Resolve = Callable[[str], str | None]
 
@@ -17,26 +17,33 @@ _MOST_RESOLVED = 1_000
 
 
 class OwnPages:
-    """The pages of one site. Without `resolve` every URL under `url` is a page, and means itself."""
+    """The pages of one site. Without `resolve` every URL under `url` is a page, and means itself.
 
-    def __init__(self, url: str, resolve: Resolve | None = None) -> None:
+    `resolve` is asked for URLs on the site's own host (by http or https, with or without `www.`) and on `hosts`, never
+    for a stranger's: a host that looks at paths alone must not take another's page for its own. It gets them in
+    normal form, without fragment: however a sender spelled it, one page is one string.
+    """
+
+    def __init__(self, url: str, resolve: Resolve | None = None, hosts: Iterable[str] = ()) -> None:
         parsed = urls.parse(url)
         if parsed is None or not parsed.is_web:
             raise ConfigurationError(f"the site's URL must be an absolute http or https URL, not {url!r}")
         self.url = parsed.href
         self._resolve = resolve
+        self._homes = (self.url, *(f"https://{host}" for host in hosts))
 
     def find(self, target: str) -> str:
         """The permalink of the post that `target` means, its fragment ignored.
 
         Raises `Refused`: TARGET_UNKNOWN for what is not ours or does not exist, or what `resolve` raises.
         """
-        page = urls.without_fragment(target)
         if self._resolve is None:
-            if not urls.under(page, self.url):
+            if not urls.under(target, self.url):
                 raise Refused(Reason.TARGET_UNKNOWN, f"{target} is not under {self.url}")
-            return page
-        permalink = self._resolve(page)
+            return urls.without_fragment(target)
+        page = urls.canonical(target)
+        known = page is not None and any(urls.served_by(page, home) for home in self._homes)
+        permalink = self._resolve(page) if page is not None and known else None
         if not permalink:
             raise Refused(Reason.TARGET_UNKNOWN, f"{target} is no page of this site")
         return urls.without_fragment(permalink)

@@ -1,13 +1,23 @@
-"""From a claim's source to its backlink: fetch once, look, describe. Keeps no records."""
+"""From a claim's source to its backlink: fetch once, look, describe. Keeps no records.
+
+Rule: what a stranger may ask again and again costs one look, and only the backlink that is shown is described.
+"""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Mapping
+
 from linkback import extract, urls, validator
-from linkback.errors import BadStatus, NoBacklink, Reason, SourceGone
-from linkback.model import Backlink
+from linkback.errors import BadStatus, LinkbackError, NoBacklink, Reason, Refused, SourceGone
+from linkback.model import Backlink, Claim
+from linkback.ownpages import OwnPages
 from linkback.page import Page
+from linkback.protocols import Protocol
 from linkback.validator import Matches
 from linkback.wire import Fetch
+
+log = logging.getLogger(__name__)
 
 ACCEPT = "text/html, application/xhtml+xml;q=0.9, application/json;q=0.6, text/plain;q=0.5, */*;q=0.1"
 
@@ -24,7 +34,8 @@ def read_source(fetch: Fetch, source: str, *, purpose: str = "verifying") -> Pag
     if response.status == 404:
         raise SourceGone(Reason.SOURCE_MISSING, "the source answers 404")
     if response.status in (204, 205):
-        raise NoBacklink(Reason.NO_BACKLINK, f"the source answers {response.status}: it has no content")
+        detail = f"the source answers {response.status}: it has no content"
+        raise NoBacklink(Reason.NO_BACKLINK, detail, final_url=response.url)
     if not 200 <= response.status < 300:
         raise BadStatus(source, response.status)
     return Page(response)
@@ -37,7 +48,84 @@ def find_backlink(
 
     Raises as `validator.find` does. A page whose description cannot be read still proves its link.
     """
-    return extract.describe(page, validator.find(page, target, source=source, extended=extended, matches=matches))
+    try:
+        found = validator.find(page, target, source=source, extended=extended, matches=matches)
+    except NoBacklink as error:
+        error.final_url = page.url
+        raise
+    return describe(page, found)
+
+
+def describe(page: Page, backlink: Backlink) -> Backlink:
+    """The backlink with what its page says of itself; as it is, and the failure logged, where that cannot be read."""
+    try:
+        return extract.describe(page, backlink)
+    except Exception:
+        log.exception("could not describe %s", page.url)
+        return backlink
+
+
+class HostFailed(Exception):
+    """The host's own `resolve` raised: no fault of the source, so no claim must end by it."""
+
+
+class Reading:
+    """One reading of a source, and what it answers to the claims of one pair: each different question is asked once.
+
+    `page` is the source, or why it could not be read; `pages` are those of the site, `protocols` those it speaks.
+    """
+
+    def __init__(self, page: Page | LinkbackError, pages: OwnPages, protocols: Mapping[str, Protocol]) -> None:
+        self._page = page
+        self._pages = pages
+        self._protocols = protocols
+        self._known: dict[tuple[bool, str, str], Backlink | Exception] = {}
+
+    def find(self, claim: Claim) -> Backlink | Exception:
+        """The backlink that proves a claim, not yet described, or why there is none. Raises `HostFailed`."""
+        if isinstance(self._page, LinkbackError):
+            return self._page
+        protocol = self._protocols.get(claim.protocol)
+        if protocol is None:
+            return Refused(Reason.INTERNAL, f"this site does not speak {claim.protocol!r} any more")
+        question = (protocol.extended, claim.target, claim.endpoint)
+        if question not in self._known:
+            self._known[question] = self._look_for(self._page, claim, extended=protocol.extended)
+        return self._known[question]
+
+    def describe(self, backlink: Backlink) -> Backlink:
+        """A backlink that was found here, with what the page says of itself."""
+        return backlink if isinstance(self._page, LinkbackError) else describe(self._page, backlink)
+
+    def _look_for(self, page: Page, claim: Claim, *, extended: bool) -> Backlink | Exception:
+        matches = self._matcher(claim)
+        try:
+            return validator.find(page, claim.target, source=claim.source, extended=extended, matches=matches)
+        except Refused as error:
+            return error
+        except HostFailed:
+            raise
+        except Exception as error:
+            # a page that breaks a reader is its sender's loss, not the next claim's
+            log.exception("could not read %s", claim.source)
+            return error
+
+    def _matcher(self, claim: Claim) -> Callable[[str], bool]:
+        """Whether a link proves a claim: it leads to its target, or to the ping URL it came in by (C-63)."""
+
+        def matches(link: str) -> bool:
+            if claim.endpoint and urls.satisfies(link, claim.endpoint):
+                return True
+            try:
+                return ours(link)
+            except Exception as error:
+                raise HostFailed(f"resolve failed for {link}") from error
+
+        try:
+            ours = self._pages.matcher(claim.target)
+        except Exception as error:
+            raise HostFailed(f"resolve failed for {claim.target}") from error
+        return matches
 
 
 def purpose(protocol: str, target: str) -> str:

@@ -28,21 +28,24 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: longer than the longest attempt: discovery, and a POST to each of three protocols' endpoints
+#: how long a job is held, from its lease and again from each of its POSTs: more than it takes to read a target and a
+#: source, or to make one POST, also where `Limits` give them twice their time
 LEASE_SECONDS = 120
 #: a job that ended this many workers is given up
 MOST_ATTEMPTS = 5
 
 
 def utcnow() -> datetime:
+    """The present, aware."""
     return datetime.now(UTC)
 
 
 class Site:
     """One blog: its pages, its mentions, its deliveries.
 
-    `url` is the blog's address; every page under it is ours unless `resolve` is given, which maps a URL of ours to the
-    permalink of the post it means, or None (it may raise `Refused` with TARGET_GONE or TARGET_CLOSED). Whatever else
+    `url` is the blog's address; every page under it is ours unless `resolve` is given, which maps a URL on our host, or
+    on one of `hosts`, to the permalink of the post it means, or None (it may raise `Refused` with TARGET_GONE or
+    TARGET_CLOSED). The URLs that it gets are in normal form, without fragment. Whatever else
     `resolve` raises passes through to who asked, with nothing recorded; a claim whose check it breaks is checked again.
     `store` is a database URL or a `Storage`, closed with the site. `fetch` reads pages (a `Fetcher`, or a `FakeWeb` in
     tests). `policy` says whom we listen to, `retry` how often a failed attempt is made again. `name` is the blog's, as
@@ -64,13 +67,14 @@ class Site:
         policy: Policy | None = None,
         retry: Retry | None = None,
         resolve: Resolve | None = None,
+        hosts: Iterable[str] = (),
         protocols: Iterable[Protocol] = BUILTIN,
         name: str = "",
         runner: Runner | None = None,
         on_mention: Callable[[Mention], None] | None = None,
         clock: Callable[[], datetime] = utcnow,
     ) -> None:
-        self.pages = OwnPages(url, resolve)
+        self.pages = OwnPages(url, resolve, hosts)
         self.url = self.pages.url
         self.name = name
         self.protocols: Sequence[Protocol] = tuple(protocols)
@@ -98,6 +102,7 @@ class Site:
             retry=retry,
             protocols=self.protocols,
             now=clock,
+            lease=timedelta(seconds=LEASE_SECONDS),
         )
         self._runner = runner if runner is not None else Embedded()
         self._runner.attach(self.work, self._seconds_to_next)
@@ -166,33 +171,44 @@ class Site:
             return False
         return True
 
-    def head(self, url: str, *, base: str = "") -> str:
+    def head(self, url: str, *, title: str = "", base: str = "") -> str:
         """The markup that advertises the endpoints of the page at `url`, for its `<head>`; "" where it takes none.
 
-        For pages that `wsgi(app)` does not serve. `base` is the URL that the endpoints stand under, `/linkback` on the
-        site's host where it is not given (protocols.md A-49, A-91).
+        For pages that `wsgi(app)` does not serve. `title` is the post's; `base` is the URL that the endpoints stand
+        under, `/linkback` on the site's host where it is not given (protocols.md A-49, A-91).
         """
-        if not self.listens(url):
+        try:
+            permalink = self.pages.find(url)
+        except Refused:
             return ""
-        base, permalink = base.rstrip("/") or f"{urls.origin(self.url)}/linkback", self.pages.find(url)
+        base = base.rstrip("/") or f"{urls.origin(self.url)}/linkback"
         elements = advertise_elements(self.protocols, base, permalink)
-        return elements + advertise_markup(self.protocols, base, permalink)
+        return elements + advertise_markup(self.protocols, base, permalink, title)
 
     def start(self) -> None:
         """Begin to run what is due, also what an earlier process left behind."""
         self._runner.nudge()
 
-    def drain(self) -> int:
-        """Do everything that is due now, in this thread; give the number of jobs done."""
+    def drain(self, kind: JobKind | None = None) -> int:
+        """Do everything that is due now, of one kind or of both, and give the number of jobs that this thread did.
+
+        Ends when also those have ended that the threads of `runner` had in hand, however long they take, so that
+        nothing is cut short by closing the site next. Jobs that another process holds are not waited for, and nothing
+        is where a job itself calls this (`on_mention`). Raises `StoreError` where the store failed.
+        """
         done = 0
-        while self.work():
+        while self.work(kind):
             done += 1
+        self._runner.settle()
         return done
 
-    def work(self) -> bool:
-        """Do one due job; false where nothing is due. Raises `StoreError` where the store failed."""
+    def work(self, kind: JobKind | None = None) -> bool:
+        """Do one due job, of one kind or of any; false where nothing is due.
+
+        Raises `StoreError` where the store failed.
+        """
         now = self._clock()
-        leased = self.store.lease(now, now + timedelta(seconds=LEASE_SECONDS), site=self.url)
+        leased = self.store.lease(now, now + timedelta(seconds=LEASE_SECONDS), site=self.url, kind=kind)
         for job in leased:
             self._run(job)
         return bool(leased)
@@ -217,14 +233,22 @@ class Site:
         due = self.store.next_due(site=self.url)
         return None if due is None else (due - self._clock()).total_seconds()
 
-    def wsgi(self, app: WSGIApplication | None = None, *, prefix: str = "/linkback") -> WSGIApplication:
-        """The endpoints as a WSGI application; around a host's `app`, under `prefix`, advertised on its HTML pages."""
+    def wsgi(self, app: WSGIApplication | None = None, *, prefix: str = "/linkback", base: str = "") -> WSGIApplication:
+        """The endpoints as a WSGI application; around a host's `app`, under `prefix`, advertised on its HTML pages.
+
+        `base` is the public URL of the endpoints, where it is not what the requests say.
+        """
         from linkback.adapters.wsgi import around, endpoints
 
-        return endpoints(self) if app is None else around(app, self, prefix=prefix)
+        return endpoints(self, base=base) if app is None else around(app, self, prefix=prefix, base=base)
 
     def close(self, timeout: float = 12.0) -> None:
-        """Stop the work of this process, waiting at most `timeout` seconds, and let go of the store."""
+        """Stop the work of this process, waiting at most `timeout` seconds, and let go of the store.
+
+        Nothing new is begun, and what is queued stays queued; `drain` first to have it done. A job that lasts longer
+        than `timeout` cannot record how it ended: its lease runs on, and when that has ended whoever works next does
+        the job again.
+        """
         self._runner.stop(timeout)
         self.store.close()
 

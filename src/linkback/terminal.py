@@ -1,31 +1,68 @@
 """How results look on a terminal, and as JSON lines. The only owner of `rich`.
 
-Rule: results go to stdout, everything else to stderr; `--json` is one ASCII object per line.
+Rule 1: results go to stdout, everything else to stderr; JSON is one ASCII object per line.
+Rule 2: what a stranger wrote is plain text before it is shown: a terminal obeys control characters.
+Rule 3: a reader who leaves early stops the output, not the work.
 """
 
 from __future__ import annotations
 
+import io
 import json
+import logging
+import os
 import sys
 from collections.abc import Iterable, Sequence
+from typing import TextIO
 
 import click
 
+from linkback.errors import LinkbackError
 from linkback.model import Backlink, Delivery, Endpoints, Mention, Outcome
+from linkback.plaintext import collapse as _plain
+from linkback.web import shapes
+
+_PIPE_WIDTH = 200
 
 
-def print_json(value: object) -> None:
-    """One object on one line; ASCII, so that no locale can break it."""
-    click.echo(json.dumps(value))
+class _PlainFormatter(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return _plain(super().formatMessage(record))
+
+
+def set_up(level: int) -> None:
+    """Send the log to stderr, from `level` (of `logging`) up, and let no locale fail a line."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_PlainFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=level)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def write(text: str, *, err: bool = False) -> None:
+    """Print text of our own making, as it is; raises `LinkbackError` where it cannot be written."""
+    try:
+        click.echo(text, err=err)
+    except OSError as error:
+        _let_go(sys.stderr if err else sys.stdout)
+        if not isinstance(error, BrokenPipeError):
+            raise LinkbackError(f"cannot write: {error.strerror}") from error
+
+
+def _let_go(stream: TextIO) -> None:
+    # what is in its buffer would fail once more at exit
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def say(text: str) -> None:
     """A line for the person who started the command."""
-    click.echo(f"linkback: {text}", err=True)
+    write(f"linkback: {_plain(text)}", err=True)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
-    """A table as wide as the terminal; on a pipe, as wide as its content."""
+    """A table as wide as the terminal; on a pipe, as wide as its content, within reason."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -34,20 +71,36 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str =
     drawn = Table(*columns, box=SIMPLE_HEAD, title=title or None, title_justify="left")
     for row in rows:
         # Text: a stranger's title is no markup
-        drawn.add_row(*(Text(cell, overflow="fold") for cell in row))
-    console = Console(file=sys.stdout, highlight=False)
-    console.print(drawn) if console.is_terminal else Console(file=sys.stdout, width=200).print(drawn)
+        drawn.add_row(*(Text(_plain(cell), overflow="fold") for cell in row))
+    screen = Console(file=sys.stdout)
+    # not drawn on the screen itself: that write must be ours to fail
+    paper = io.TextIOWrapper(io.BytesIO(), encoding=screen.encoding, errors="replace")
+    width = screen.width if screen.is_terminal else _PIPE_WIDTH
+    Console(file=paper, force_terminal=screen.is_terminal, width=width, highlight=False).print(drawn)
+    paper.seek(0)
+    write(paper.read().removesuffix("\n"))
 
 
-def show_endpoints(endpoints: Endpoints) -> None:
+def _json(value: object) -> None:
+    # ASCII, so that no locale can break it
+    write(json.dumps(value))
+
+
+def show_endpoints(endpoints: Endpoints, *, as_json: bool) -> None:
     """One line per protocol the page listens to."""
+    if as_json:
+        _json(shapes.endpoints_to_json(endpoints))
+        return
     for name, endpoint in endpoints.found.items():
-        click.echo(f"{name:<12}{endpoint.url}  ({endpoint.via.value})")
+        write(f"{name:<12}{_plain(endpoint.url)}  ({endpoint.via.value})")
 
 
-def show_backlink(backlink: Backlink) -> None:
+def show_backlink(backlink: Backlink, *, as_json: bool) -> None:
     """The proof and the description, one fact a line."""
-    click.echo(f"linked: <{backlink.element}> {backlink.attribute}={backlink.href}")
+    if as_json:
+        _json(shapes.backlink_to_json(backlink))
+        return
+    write(_plain(f"linked: <{backlink.element}> {backlink.attribute}={backlink.href}"))
     facts = {
         "title": backlink.title,
         "author": backlink.author.name,
@@ -58,19 +111,41 @@ def show_backlink(backlink: Backlink) -> None:
     }
     for name, value in facts.items():
         if value:
-            click.echo(f"{name + ':':<11}{value}")
+            write(f"{name + ':':<11}{_plain(value)}")
 
 
-def show_delivery(delivery: Delivery) -> None:
+def show_not_linked(source: str, target: str, reason: str, detail: str, *, final_url: str, as_json: bool) -> None:
+    """Why a page does not prove a claim; `final_url` is where it was read, "" where it was not."""
+    if as_json:
+        _json(shapes.not_linked_to_json(source, target, reason, detail, final_url=final_url))
+    say(f"not linked ({reason}): {detail}")
+
+
+def show_delivery(delivery: Delivery, *, as_json: bool) -> None:
     """How one delivery went, on one line."""
+    if as_json:
+        _json(shapes.delivery_to_json(delivery))
+        return
     way = f" by {delivery.protocol}" if delivery.protocol else ""
     code = f" [{delivery.code}]" if delivery.code is not None else ""
     detail = f": {delivery.detail}" if delivery.detail and delivery.outcome is not Outcome.SENT else ""
-    click.echo(f"{delivery.outcome.value}{way} {delivery.target}{code}{detail}")
+    write(_plain(f"{delivery.outcome.value}{way} {delivery.target}{code}{detail}"))
 
 
-def show_mentions(mentions: Sequence[Mention]) -> None:
+def show_mention(mention: Mention, *, as_json: bool) -> None:
+    """Where one mention stands, on one line."""
+    if as_json:
+        _json(shapes.mention_to_json(mention))
+        return
+    write(_plain(f"{mention.id} {mention.status.value} {mention.source}"))
+
+
+def show_mentions(mentions: Sequence[Mention], *, as_json: bool) -> None:
     """A table of mentions."""
+    if as_json:
+        for mention in mentions:
+            show_mention(mention, as_json=True)
+        return
     rows = [
         (
             mention.id,

@@ -15,15 +15,13 @@ from datetime import UTC, datetime, timedelta
 
 from linkback import urls
 from linkback.errors import Blocked, TooManyRedirects, Unreachable
-from linkback.wire import Request, Response
+from linkback.wire import FOLLOWED_BY_GET, FOLLOWED_BY_POST, Request, Response
 
 #: what a URL answers: HTML, a whole response, an exception to raise, or a function of the request
 Answering = str | Response | Exception | Callable[[Request], Response]
 
 _HTML = (("Content-Type", "text/html; charset=utf-8"),)
 _MOST_REDIRECTS = 5
-_FOLLOWED_BY_GET = frozenset({301, 302, 303, 307, 308})
-_FOLLOWED_BY_POST = frozenset({301, 302, 307, 308})
 
 
 class FakeWeb:
@@ -51,11 +49,11 @@ class FakeWeb:
     def get(self, url: str, *, accept: str = "*/*", purpose: str = "") -> Response:
         """GET a page, following redirects; raises what its URL was told to raise."""
         headers = (("Accept", accept), ("User-Agent", f"linkback ({purpose})"))
-        return self._run(Request("GET", url, headers), _FOLLOWED_BY_GET)
+        return self._run(Request("GET", url, headers), FOLLOWED_BY_GET)
 
     def send(self, request: Request) -> Response:
         """Deliver one POST; redirects other than 303 get the same request again."""
-        return self._run(request, _FOLLOWED_BY_POST)
+        return self._run(request, FOLLOWED_BY_POST)
 
     def _run(self, request: Request, followed: frozenset[int]) -> Response:
         first, passed = request.url, list[str]()

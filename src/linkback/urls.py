@@ -8,7 +8,6 @@ Rule 3: equality is exact after lossless normalisation (protocols.md D-30); no g
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -149,6 +148,15 @@ def check_argument(text: str, reason: Reason) -> str:
     return url
 
 
+def is_argument(text: str) -> bool:
+    """Whether `check_argument` would take it."""
+    try:
+        check_argument(text, Reason.TARGET_INVALID)
+    except Refused:
+        return False
+    return True
+
+
 def _normal_escape(match: re.Match[str]) -> str:
     byte = int(match[1], 16)
     return chr(byte) if byte in _UNRESERVED else match[0].upper()
@@ -251,13 +259,12 @@ def same_site(one: str, other: str) -> bool:
     return first == second
 
 
-def is_address(name: str) -> bool:
-    """Whether a URL's host is an IP address rather than a name."""
-    try:
-        ipaddress.ip_address(name.strip("[]"))
-    except ValueError:
+def served_by(text: str, site: str) -> bool:
+    """Whether the server of `site` may be the one that a URL names: its host, `www.` apart, by http or https."""
+    url, home = parse(clean(text)), parse(clean(site))
+    if url is None or home is None or not url.is_web or not same_site(url.href, home.href):
         return False
-    return True
+    return url.port == home.port or all(_WEB_SCHEMES[each.scheme] == each.port for each in (url, home))
 
 
 def quote_path(raw: str) -> str:

@@ -10,6 +10,11 @@ import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+#: redirects that lead a GET on, and those that get the same POST again; a 303 says that the POST was taken and where to
+#: look, so it is an answer (protocols.md A-4, B-16)
+FOLLOWED_BY_GET = frozenset({301, 302, 303, 307, 308})
+FOLLOWED_BY_POST = frozenset({301, 302, 307, 308})
+
 Headers = tuple[tuple[str, str], ...]
 HeadersLike = Mapping[str, str] | Iterable[tuple[str, str]]
 
@@ -50,16 +55,12 @@ class _Message:
 
 @dataclass(frozen=True, slots=True)
 class Request(_Message):
-    """One HTTP request: one we send, or one that reached us.
-
-    `client` is the peer's address as the server layer knows it, "" for requests of ours.
-    """
+    """One HTTP request: one we send, or one that reached us."""
 
     method: str
     url: str
     headers: Headers = ()
     body: bytes = b""
-    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,14 @@ _THREADS = 8
 _GLANCE_SECONDS = 0.5
 
 
+def require() -> None:
+    """Raise `ConfigurationError` where waitress is not installed, before anything is begun that needs it."""
+    try:
+        import waitress.server  # noqa: F401 - only whether it can be
+    except ImportError as error:
+        raise ConfigurationError("serving needs waitress: pip install 'linkback[server]'") from error
+
+
 class Server:
     """An application listening on `bind`, "host:port"; port 0 takes a free one.
 
@@ -66,11 +74,10 @@ def _leave(number: int, frame: object) -> None:
 
 
 def _listen(app: WSGIApplication, bind: str, sockets: dict[int, Any]) -> Any:
-    try:
-        from waitress.server import create_server
-        from waitress.wasyncore import close_all
-    except ImportError as error:
-        raise ConfigurationError("serving needs waitress: pip install 'linkback[server]'") from error
+    require()
+    from waitress.server import create_server
+    from waitress.wasyncore import close_all
+
     host, _, port = bind.rpartition(":")
     if not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise ConfigurationError(f"{bind!r} is no address to listen on; give HOST:PORT, such as 127.0.0.1:8000")

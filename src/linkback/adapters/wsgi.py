@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from linkback import urls
+from linkback.errors import ConfigurationError, Refused
 from linkback.protocols import advertise_headers, advertise_markup
 from linkback.web.app import App
 from linkback.wire import Headers, Request, Response
@@ -39,32 +40,36 @@ def endpoints(site: Site, *, base: str = "") -> WSGIApplication:
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         site.start()
-        path = str(environ.get("PATH_INFO", ""))
-        response = app.handle(read_request(environ, app.max_body(path)), path)
-        return write_response(response, environ, start_response)
+        return _answer(app, environ, start_response)
 
     return application
+
+
+def _answer(app: App, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    path = str(environ.get("PATH_INFO", ""))
+    response = app.handle(read_request(environ, app.max_body(path)), path)
+    return write_response(response, environ, start_response)
 
 
 def around(app: WSGIApplication, site: Site, *, prefix: str = "/linkback", base: str = "") -> WSGIApplication:
     """A host's application with the endpoints of its site under `prefix`, advertised on its pages.
 
     HTML pages get `Link` and `X-Pingback` headers (next to any the host sets) and, at their end, the RDF block that
-    TrackBack looks for; protocols.md A-49, A-71, A-91. `base` is the public URL of `prefix`, `site.url` + prefix where
-    it is not given.
+    TrackBack looks for; protocols.md A-49, A-71, A-91. `base` is the public URL of `prefix`; where it is not given, the
+    site's host, whatever the application is mounted under, and the prefix. Raises `ConfigurationError` for a prefix
+    that would take all of the host's pages.
     """
     prefix = "/" + prefix.strip("/")
-    public = base.rstrip("/") or urls.origin(site.url) + prefix
-    inner = endpoints(site, base=public)
+    if prefix == "/":
+        raise ConfigurationError("the endpoints need a prefix of their own, such as /linkback")
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        path = str(environ.get("PATH_INFO", ""))
-        if path.startswith(prefix + "/"):
-            own = dict(environ)
-            own["SCRIPT_NAME"] = str(environ.get("SCRIPT_NAME", "")) + prefix
-            own["PATH_INFO"] = path[len(prefix) :]
-            return inner(own, start_response)
         site.start()
+        mounted, path = str(environ.get("SCRIPT_NAME", "")), str(environ.get("PATH_INFO", ""))
+        public = base.rstrip("/") or urls.origin(site.url) + urls.quote_path(mounted) + prefix
+        if path.startswith(prefix + "/"):
+            own = {**environ, "SCRIPT_NAME": mounted + prefix, "PATH_INFO": path[len(prefix) :]}
+            return _answer(App(site, base=public), own, start_response)
         return _Advertised(app, site, public).answer(environ, start_response)
 
     return application
@@ -102,12 +107,12 @@ class _Advertised:
     def _signposted(self, environ: WSGIEnvironment, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
         page = page_url(self._site, environ)
         try:
-            permalink = self._site.pages.find(page) if self._site.listens(page) else None
+            permalink = self._site.pages.find(page)
+        except Refused:
+            return headers
         except Exception:
             # the host's own `resolve` broke: its page is still its page
             log.exception("could not resolve %s", page)
-            permalink = None
-        if permalink is None:
             return headers
         signs = advertise_headers(self._site.protocols, self._base, permalink)
         response = Response(headers=tuple(headers))
@@ -164,7 +169,7 @@ def read_request(environ: WSGIEnvironment, max_body: int) -> Request:
     host = str(environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}")
     url = f"{environ.get('wsgi.url_scheme', 'http')}://{host}{path}" + (f"?{query}" if query else "")
     body = _read_body(environ, max_body)
-    return Request(str(environ["REQUEST_METHOD"]), url, tuple(headers), body, str(environ.get("REMOTE_ADDR", "")))
+    return Request(str(environ["REQUEST_METHOD"]), url, tuple(headers), body)
 
 
 def _read_body(environ: WSGIEnvironment, max_body: int) -> bytes:

@@ -15,12 +15,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import click
-
 from linkback import urls
+from linkback.adapters import server
 from linkback.errors import LinkbackError
 from linkback.fetch import Fetcher
-from linkback.terminal import table
+from linkback.terminal import table, write
 from linkback.wire import Request
 
 #: the module that serves one of the blogs
@@ -35,21 +34,25 @@ Row = dict[str, str]
 
 
 def run(*, keep: bool = False) -> bool:
-    """Run the demo; true when all three announcements arrived. With `keep` the blogs stay up until interrupted."""
+    """Run the demo; true when all three announcements arrived. With `keep` the blogs stay up until interrupted.
+
+    Raises `ConfigurationError` where the server that the blogs need is not installed, before any of them starts.
+    """
+    server.require()
     fetch = Fetcher(allow=LOOPBACK)
     with tempfile.TemporaryDirectory(prefix="linkback-demo-") as folder, contextlib.ExitStack() as running:
-        click.echo("Two blogs start, each in a process of its own, with an empty database.")
+        write("Two blogs start, each in a process of its own, with an empty database.")
         bob = running.enter_context(_blog("bob", Path(folder)))
         alice = running.enter_context(_blog("alice", Path(folder), bob))
-        click.echo(f"  Bob's blog    {bob}\n  Alice's blog  {alice}")
-        click.echo("\nAlice publishes a post that links to three posts of Bob.")
+        write(f"  Bob's blog    {bob}\n  Alice's blog  {alice}")
+        write("\nAlice publishes a post that links to three posts of Bob.")
         fetch.send(Request("POST", f"{alice}/publish"))
         deliveries = _deliveries(fetch, alice)
         mentions = _mentions(fetch, bob, [row["target"] for row in deliveries])
         _report(fetch, bob, deliveries, mentions)
         arrived = {protocol for mention in mentions for protocol in mention["protocols"].split("+")}
         arrived &= {"webmention", "pingback", "trackback"}
-        click.echo(f"\n{len(arrived)} of 3 protocols: {', '.join(sorted(arrived)) or 'none'} arrived and verified.")
+        write(f"\n{len(arrived)} of 3 protocols: {', '.join(sorted(arrived)) or 'none'} arrived and verified.")
         if keep:
             _stay(alice, [row["target"] for row in deliveries])
     return len(arrived) == 3
@@ -79,7 +82,7 @@ def _deliveries(fetch: Fetcher, alice: str) -> list[Row]:
         for row in rows:
             if row["outcome"] not in _UNDECIDED and row["target"] not in told:
                 told.add(row["target"])
-                click.echo(f"  {row['protocol'] or 'no protocol'} to {row['target']}: {row['outcome']}")
+                write(f"  {row['protocol'] or 'no protocol'} to {row['target']}: {row['outcome']}")
         return rows if len(told) == len(rows) else None
 
     return _until(look)
@@ -87,7 +90,7 @@ def _deliveries(fetch: Fetcher, alice: str) -> list[Row]:
 
 def _mentions(fetch: Fetcher, bob: str, targets: list[str]) -> list[Row]:
     """What Bob shows, each mention told as it appears."""
-    click.echo("\nBob's blog fetches Alice's page and looks for each link before it shows anything.")
+    write("\nBob's blog fetches Alice's page and looks for each link before it shows anything.")
     shown: dict[str, Row] = {}
 
     def look() -> list[Row] | None:
@@ -102,7 +105,7 @@ def _mentions(fetch: Fetcher, bob: str, targets: list[str]) -> list[Row]:
                         "title": mention["title"],
                         "excerpt": mention["excerpt"],
                     }
-                    click.echo(f"  verified: {target}")
+                    write(f"  verified: {target}")
         return list(shown.values()) if len(shown) == len(targets) else None
 
     return _until(look)
@@ -129,13 +132,13 @@ def _report(fetch: Fetcher, bob: str, deliveries: list[Row], mentions: list[Row]
         [(row["protocols"], row["target"], row["status"], row["title"], row["excerpt"]) for row in mentions],
         title="Bob's mentions",
     )
-    click.echo(fetch.get(f"{bob}/threads").body.decode())
+    write(fetch.get(f"{bob}/threads").body.decode())
 
 
 def _stay(alice: str, targets: list[str]) -> None:
-    click.echo("\nBoth blogs stay up; look at the threads under Bob's posts, then press Ctrl-C:")
+    write("\nBoth blogs stay up; look at the threads under Bob's posts, then press Ctrl-C:")
     for url in (alice, *targets):
-        click.echo(f"  {url}")
+        write(f"  {url}")
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             time.sleep(3600)

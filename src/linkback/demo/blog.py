@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from linkback.protocols import advertise_headers, advertise_markup
 from linkback.site import Site
-from linkback.web.mentions import delivery_to_json
 from linkback.web.render import Comment, entries, thread
+from linkback.web.shapes import delivery_to_json
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -75,8 +75,7 @@ class Blog:
         return self.site.url.rstrip("/") + post.path
 
     def _page(self, post: Post) -> str:
-        mentions = self.site.mentions(self._url(post))
-        replies = thread(mentions, post.comments) if mentions or post.comments else ""
+        replies = thread(self.site.mentions(self._url(post)), post.comments)
         body = f'<article class="h-entry"><h1 class="p-name">{escape(post.title)}</h1>{post.body}</article>{replies}'
         return self._html(post.title, f'<nav><a href="/">{escape(self.name)}</a></nav>{body}')
 

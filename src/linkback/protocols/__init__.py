@@ -98,10 +98,10 @@ def advertise_elements(protocols: Iterable[Protocol], base: str, permalink: str)
     )
 
 
-def advertise_markup(protocols: Iterable[Protocol], base: str, permalink: str) -> str:
+def advertise_markup(protocols: Iterable[Protocol], base: str, permalink: str, title: str = "") -> str:
     """What no header can say: the RDF block of TrackBack, "" where it is not spoken (protocols.md A-91)."""
     return "".join(
-        trackback.rdf(endpoint_url(protocol, base, permalink), permalink) + "\n"
+        trackback.rdf(endpoint_url(protocol, base, permalink), permalink, title) + "\n"
         for protocol in protocols
         if protocol.signpost.rdf
     )

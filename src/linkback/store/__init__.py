@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from linkback.errors import Reason
-from linkback.model import Claim, ClaimState, Delivery, Job, Mention, Status
+from linkback.model import Claim, ClaimState, Delivery, Job, JobKind, Mention, Status
 
 #: where linkback keeps its records when nobody says otherwise
 DEFAULT_STORE = "sqlite:///linkback.db"
+#: how many different claims of one pair may wait for its check: each may be another question to the same page
+MOST_OPEN_CLAIMS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +61,12 @@ class Verdict:
 class Storage(typing.Protocol):
     """One interface, one behavioural suite (tests/test_store.py). Every method may raise `StoreError`."""
 
-    def add_claim(self, record: ClaimRecord, *, due: datetime) -> None:
-        """Record a claim and its check job, or join the pair's job if there is one."""
+    def add_claim(self, record: ClaimRecord, *, due: datetime) -> ClaimRecord | None:
+        """Record a claim and its check job, or join the pair's job if there is one; give the claim as it is kept.
+
+        That is the open claim of the pair that says the same, where there is one. None, and nothing recorded, where
+        `MOST_OPEN_CLAIMS` others wait.
+        """
 
     def claim(self, id: str) -> ClaimRecord | None:
         """The claim of that id."""
@@ -74,8 +80,8 @@ class Storage(typing.Protocol):
     def finish_check(self, job: Job, verdict: Verdict) -> None:
         """Record a verdict and end or postpone its job.
 
-        Claims that joined while the check ran get the answer of the record with their protocol and target; where there
-        is none, the job stays due for them.
+        Claims that joined while the check ran get the answer of the record with their protocol, target and endpoint;
+        where there is none, the job stays due for them.
         """
 
     def add_deliveries(
@@ -93,23 +99,31 @@ class Storage(typing.Protocol):
     def deliveries(self, *, site: str | None = None, source: str | None = None) -> list[Delivery]:
         """Deliveries in the order they were owed."""
 
-    def begin_post(self, id: str, protocol: str, endpoint: str) -> None:
-        """Mark a delivery as in flight, before its POST (protocols.md B-11)."""
+    def begin_post(self, job: Job, protocol: str, endpoint: str, *, until: datetime) -> bool:
+        """Before a POST: its delivery is `unknown` until its end is recorded (protocols.md B-11), its job ours longer.
 
-    def in_flight(self, id: str) -> bool:
-        """Whether a POST was begun for a delivery whose end was never recorded."""
+        False, and nothing changed, where another worker has the job by now: then the POST is not ours to make.
+        """
 
     def finish_delivery(self, job: Job, delivery: Delivery, *, again: datetime | None = None) -> None:
         """Record how an attempt ended, and end its job or set when it is due again."""
 
-    def lease(self, now: datetime, until: datetime, *, site: str | None = None, limit: int = 1) -> list[Job]:
-        """Take due jobs that nobody holds, of one site or of any; each is ours until `until`, its attempt counted."""
+    def lease(
+        self, now: datetime, until: datetime, *, site: str | None = None, kind: JobKind | None = None, limit: int = 1
+    ) -> list[Job]:
+        """Take due jobs that nobody holds, of one site and one kind or of any.
+
+        Each is ours until `until`, its attempt counted.
+        """
 
     def release(self, job: Job, *, due: datetime) -> None:
         """Give a job back, due at a time."""
 
-    def next_due(self, *, site: str | None = None) -> datetime | None:
-        """When the next job, of one site or of any, is due or its lease ends; None where there is no job."""
+    def end(self, job: Job) -> None:
+        """End a job that leaves nothing to record; it stays due for a claim that came since."""
+
+    def next_due(self, *, site: str | None = None, kind: JobKind | None = None) -> datetime | None:
+        """When the next job, of one site and one kind or of any, is due or its lease ends; None where there is none."""
 
     def mention(self, id: str) -> Mention | None:
         """The mention of that id."""
@@ -145,4 +159,4 @@ def open_store(url: str, *, create: bool = True) -> Storage:
     return SqlStore.open(url, create=create)
 
 
-__all__ = ["DEFAULT_STORE", "ClaimRecord", "Storage", "Verdict", "open_store"]
+__all__ = ["DEFAULT_STORE", "MOST_OPEN_CLAIMS", "ClaimRecord", "Storage", "Verdict", "open_store"]

@@ -1,22 +1,36 @@
 """What senders said, and what became of it.
 
-Rule: while a claim is open its pair has a job; whoever ends the job closes the claims it was for.
+Rule 1: while a claim is open its pair has a job; whoever ends the job closes the claims it was for.
+Rule 2: what a stranger may say again and again is written down once, and a pair has only so many open claims.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from linkback.errors import Reason
 from linkback.model import Claim, ClaimState
-from linkback.store import ClaimRecord, Verdict
+from linkback.store import MOST_OPEN_CLAIMS, ClaimRecord, Verdict
 from linkback.store.schema import claims
 
 
-def add(connection: Connection, record: ClaimRecord) -> None:
-    """Write a claim down."""
+def take(connection: Connection, record: ClaimRecord) -> ClaimRecord | None:
+    """Write a claim down unless it waits already, and give it as it is kept; None where too many others wait."""
+    others = waiting(connection, record.key)
+    # how the source is spelled does not matter: the pair has one
+    same = (other for other in others if replace(other.claim, source="") == replace(record.claim, source=""))
+    if (kept := next(same, None)) is not None:
+        return kept
+    if len(others) >= MOST_OPEN_CLAIMS:
+        return None
+    _add(connection, record)
+    return record
+
+
+def _add(connection: Connection, record: ClaimRecord) -> None:
     claim = record.claim
     connection.execute(
         insert(claims).values(
@@ -77,9 +91,9 @@ def settle(connection: Connection, verdict: Verdict, *, again: bool) -> None:
             _write(connection, joined.id, answer, again=again)
 
 
-def _question(record: ClaimRecord) -> tuple[str, str]:
+def _question(record: ClaimRecord) -> tuple[str, str, str]:
     """What two claims of one pair must share to have one answer: a protocol may count other links than another."""
-    return record.claim.protocol, record.claim.target
+    return record.claim.protocol, record.claim.target, record.claim.endpoint
 
 
 def settle_late(connection: Connection, verdict: Verdict) -> None:

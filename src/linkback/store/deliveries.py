@@ -1,6 +1,7 @@
 """What we owe to others, and how each try ended.
 
-Rule: a target is owed one delivery for a source, by the URLs as they are written.
+Rule 1: a target is owed one delivery for a source, by the URLs as they are written.
+Rule 2: a delivery whose POST was begun is `unknown` until its end is recorded, so a process may die in between.
 """
 
 from __future__ import annotations
@@ -50,7 +51,6 @@ def _add_one(connection: Connection, site: str, key: str, delivery: Delivery) ->
             site=site,
             source=delivery.source,
             target=delivery.target,
-            in_flight=False,
             **_outcome(delivery),
         )
     )
@@ -75,13 +75,9 @@ def listed(connection: Connection, site: str | None, source: str | None) -> list
 
 
 def begin_post(connection: Connection, id: str, protocol: str, endpoint: str) -> None:
-    """Mark a delivery as in flight; raises `StoreError` where there is none of that id."""
-    _change(connection, id, {"in_flight": True, "protocol": protocol, "endpoint": endpoint})
-
-
-def in_flight(connection: Connection, id: str) -> bool:
-    """Whether a POST was begun and its end never recorded."""
-    return bool(connection.scalar(select(deliveries.c.in_flight).where(deliveries.c.id == row_number(id))))
+    """Mark a delivery as in flight: nobody knows whether it arrived. Raises `StoreError` where there is none."""
+    begun = {"outcome": Outcome.UNKNOWN.value, "code": None, "detail": "its sending was begun", "status_url": ""}
+    _change(connection, id, {"protocol": protocol, "endpoint": endpoint, **begun})
 
 
 def finish(connection: Connection, id: str, delivery: Delivery, *, late: bool) -> None:
@@ -91,11 +87,11 @@ def finish(connection: Connection, id: str, delivery: Delivery, *, late: bool) -
     recorded, or where it is the good news that the delivery arrived.
     """
     if not late:
-        _change(connection, id, {"in_flight": False, **_outcome(delivery)})
+        _change(connection, id, _outcome(delivery))
         return
     stored = find(connection, id)
+    # one that is unknown stays so: another worker may have a POST of its own in flight
     if stored is not None and (stored.outcome is Outcome.QUEUED or delivery.outcome in _DELIVERED):
-        # another worker may have a POST of its own in flight, so that mark stays
         _change(connection, id, _outcome(delivery))
 
 
@@ -115,7 +111,6 @@ def _outcome(delivery: Delivery) -> dict[str, Any]:
         "status_url": delivery.status_url,
         "attempts": delivery.attempts,
         "again": delivery.again,
-        "retry_after": delivery.retry_after,
     }
 
 
@@ -131,6 +126,5 @@ def _delivery(row: Row[*tuple[Any, ...]]) -> Delivery:
         status_url=row.status_url,
         attempts=row.attempts,
         again=row.again,
-        retry_after=row.retry_after,
         id=str(row.id),
     )

@@ -34,12 +34,13 @@ def renew(connection: Connection, site: str, kind: JobKind, subject: str, *, due
     add(connection, site, kind, subject, due)
 
 
-def lease(connection: Connection, now: datetime, until: datetime, limit: int, site: str | None) -> list[Job]:
-    """Take up to `limit` jobs of a site, or of any, that are due and free, the longest due first."""
+def lease(
+    connection: Connection, now: datetime, until: datetime, limit: int, site: str | None, kind: JobKind | None
+) -> list[Job]:
+    """Take up to `limit` jobs of a site and of a kind, or of any, that are due and free, the longest due first."""
     free = or_(jobs.c.leased_until.is_(None), jobs.c.leased_until <= now)
-    rows = connection.execute(
-        select(jobs).where(jobs.c.due <= now, free, _of(site)).order_by(jobs.c.due, jobs.c.id).limit(max(limit, 0))
-    ).all()
+    wanted = select(jobs).where(jobs.c.due <= now, free, _among(site, kind))
+    rows = connection.execute(wanted.order_by(jobs.c.due, jobs.c.id).limit(max(limit, 0))).all()
     taken = [Job(row.id, JobKind(row.kind), row.subject, row.attempts + 1) for row in rows]
     return [job for job in taken if _take(connection, job, until)]
 
@@ -51,6 +52,11 @@ def _take(connection: Connection, job: Job, until: datetime) -> bool:
         update(jobs).where(untouched).values(attempts=jobs.c.attempts + 1, leased_until=until)
     ).rowcount
     return changed == 1
+
+
+def hold(connection: Connection, job: Job, until: datetime) -> bool:
+    """Keep a job until a time; False, and nothing done, where the lease is not ours any more."""
+    return connection.execute(update(jobs).where(_ours(job)).values(leased_until=until)).rowcount == 1
 
 
 def give_back(connection: Connection, job: Job, due: datetime) -> bool:
@@ -70,10 +76,12 @@ def _ours(job: Job) -> ColumnElement[bool]:
     return and_(jobs.c.id == job.id, jobs.c.attempts == job.attempts, jobs.c.leased_until.is_not(None))
 
 
-def next_due(connection: Connection, site: str | None) -> datetime | None:
-    """When the next job of a site, or of any, is due or its lease ends."""
-    return connection.scalar(select(func.min(func.coalesce(jobs.c.leased_until, jobs.c.due))).where(_of(site)))
+def next_due(connection: Connection, site: str | None, kind: JobKind | None) -> datetime | None:
+    """When the next job of a site and of a kind, or of any, is due or its lease ends."""
+    first = func.min(func.coalesce(jobs.c.leased_until, jobs.c.due))
+    return connection.scalar(select(first).where(_among(site, kind)))
 
 
-def _of(site: str | None) -> ColumnElement[bool]:
-    return true() if site is None else jobs.c.site == site
+def _among(site: str | None, kind: JobKind | None) -> ColumnElement[bool]:
+    of_site = true() if site is None else jobs.c.site == site
+    return of_site if kind is None else and_(of_site, jobs.c.kind == kind.value)

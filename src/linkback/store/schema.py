@@ -168,15 +168,13 @@ mention_protocols = Table(
 deliveries = Table(
     "linkback_deliveries",
     metadata,
-    # our bookkeeping; `key` is the digest of site, source and target as written, `source_key` that of the source.
-    # `in_flight` is set before a POST and cleared by its outcome
+    # our bookkeeping; `key` is the digest of site, source and target as written, `source_key` that of the source
     Column("id", Integer, primary_key=True),
     Column("key", String(64), nullable=False, unique=True),
     Column("source_key", String(64), nullable=False, index=True),
     Column("site", CleanText, nullable=False),
     Column("source", CleanText, nullable=False),
     Column("target", CleanText, nullable=False),
-    Column("in_flight", Boolean, nullable=False),
     Column("attempts", Integer, nullable=False),
     # what we found on their page
     Column("protocol", String(64)),
@@ -187,7 +185,6 @@ deliveries = Table(
     Column("detail", CleanText, nullable=False),
     Column("status_url", CleanText, nullable=False),
     Column("again", Integer, nullable=False),
-    Column("retry_after", Integer),
 )
 
 jobs = Table(

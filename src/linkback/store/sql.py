@@ -33,14 +33,18 @@ class SqlStore:
         """
         return cls(Database(read_url(url), create=create))
 
-    def add_claim(self, record: ClaimRecord, *, due: datetime) -> None:
-        """Record a claim and its check job, or join the pair's job.
+    def add_claim(self, record: ClaimRecord, *, due: datetime) -> ClaimRecord | None:
+        """Record a claim and its check job, or join the pair's job; give the claim as it is kept.
 
-        A job that waits comes forward to `due` and begins anew; one that is running serves this claim too.
+        That is the open claim of the pair that says the same, where there is one. None, and nothing recorded, where
+        `MOST_OPEN_CLAIMS` others wait. A job that waits comes forward to `due` and begins anew; one that is running
+        serves this claim too.
         """
         with self._database.write() as connection:
-            claims.add(connection, record)
-            jobs.renew(connection, record.site, JobKind.CHECK, record.key, due=due, now=record.received)
+            kept = claims.take(connection, record)
+            if kept is not None:
+                jobs.renew(connection, record.site, JobKind.CHECK, record.key, due=due, now=record.received)
+        return kept
 
     def claim(self, id: str) -> ClaimRecord | None:
         """The claim of that id."""
@@ -60,9 +64,9 @@ class SqlStore:
     def finish_check(self, job: Job, verdict: Verdict) -> None:
         """Record a verdict and end or postpone its job.
 
-        Claims that joined while the check ran get the answer of the record with their protocol and target;
-        where the verdict has none, the job stays due for them. A worker that lost its lease leaves the job,
-        and whatever was found since, alone.
+        Claims that joined while the check ran get the answer of the record with their protocol, target and
+        endpoint; where the verdict has none, the job stays due for them. A worker that lost its lease leaves the
+        job, and whatever was found since, alone.
         """
         with self._database.write() as connection:
             again = verdict.again or claims.unanswered(connection, verdict)
@@ -99,15 +103,16 @@ class SqlStore:
         with self._database.read() as connection:
             return owed.listed(connection, site, source)
 
-    def begin_post(self, id: str, protocol: str, endpoint: str) -> None:
-        """Mark a delivery as in flight, before its POST (protocols.md B-11)."""
-        with self._database.write() as connection:
-            owed.begin_post(connection, id, protocol, endpoint)
+    def begin_post(self, job: Job, protocol: str, endpoint: str, *, until: datetime) -> bool:
+        """Before a POST: its delivery is `unknown` until its end is recorded (protocols.md B-11), its job ours longer.
 
-    def in_flight(self, id: str) -> bool:
-        """Whether a POST was begun for a delivery whose end was never recorded."""
-        with self._database.read() as connection:
-            return owed.in_flight(connection, id)
+        False, and nothing changed, where another worker has the job by now: then the POST is not ours to make.
+        """
+        with self._database.write() as connection:
+            if not jobs.hold(connection, job, until):
+                return False
+            owed.begin_post(connection, job.subject, protocol, endpoint)
+        return True
 
     def finish_delivery(self, job: Job, delivery: Delivery, *, again: datetime | None = None) -> None:
         """Record how an attempt ended, and end its job or set when it is due again.
@@ -118,20 +123,35 @@ class SqlStore:
             late = not jobs.end(connection, job, again)
             owed.finish(connection, job.subject, delivery, late=late)
 
-    def lease(self, now: datetime, until: datetime, *, site: str | None = None, limit: int = 1) -> list[Job]:
-        """Take due jobs that nobody holds, of one site or of any; each is ours until `until`, its attempt counted."""
+    def lease(
+        self, now: datetime, until: datetime, *, site: str | None = None, kind: JobKind | None = None, limit: int = 1
+    ) -> list[Job]:
+        """Take due jobs that nobody holds, of one site and one kind or of any.
+
+        Each is ours until `until`, its attempt counted.
+        """
         with self._database.write() as connection:
-            return jobs.lease(connection, now, until, limit, site)
+            return jobs.lease(connection, now, until, limit, site, kind)
 
     def release(self, job: Job, *, due: datetime) -> None:
         """Give a job back, due at a time; nothing happens where another worker has it by now."""
         with self._database.write() as connection:
             jobs.give_back(connection, job, due)
 
-    def next_due(self, *, site: str | None = None) -> datetime | None:
-        """When the next job, of one site or of any, is due or its lease ends; None where there is no job."""
+    def end(self, job: Job) -> None:
+        """End a job that leaves nothing to record; it stays due for a claim that came since.
+
+        Nothing happens where another worker has it by now.
+        """
+        with self._database.write() as connection:
+            # claims that found the job running rely on it
+            joined = claims.waiting(connection, job.subject)
+            jobs.end(connection, job, joined[0].received if joined else None)
+
+    def next_due(self, *, site: str | None = None, kind: JobKind | None = None) -> datetime | None:
+        """When the next job, of one site and one kind or of any, is due or its lease ends; None where there is none."""
         with self._database.read() as connection:
-            return jobs.next_due(connection, site)
+            return jobs.next_due(connection, site, kind)
 
     def mention(self, id: str) -> Mention | None:
         """The mention of that id."""

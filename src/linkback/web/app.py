@@ -19,7 +19,7 @@ from linkback.model import Answer, Claim
 from linkback.protocols import Protocol
 from linkback.site import Site
 from linkback.store import ClaimRecord
-from linkback.web.mentions import mention_to_json
+from linkback.web.shapes import mention_to_json
 from linkback.wire import Headers, Request, Response
 
 log = logging.getLogger(__name__)
@@ -109,17 +109,21 @@ class App:
     def _page_of(self, request: Request) -> str:
         """The page of ours that an endpoint's own URL names (TrackBack); "" for any other."""
         target = urls.query_value(request.url, "target")
-        return target if target and self.site.listens(target) else ""
+        return target if urls.is_argument(target) and self.site.listens(target) else ""
 
     def _located(self, claim: Claim, request: Request, path: str) -> Claim:
-        """The claim with the ping URL it came in by under its public name (protocols.md C-63)."""
-        if not claim.endpoint:
-            return claim
-        return replace(claim, endpoint=f"{self.base(request, path)}{path}{urls.query_of(request.url)}")
+        """The claim with the ping URL it came in by under its public name (protocols.md C-63).
+
+        A link to that URL is evidence, so it must not be made of a Host header that the sender chose.
+        """
+        base = self.base(request, path)
+        known = claim.endpoint and (self._base or urls.origin(base) == urls.origin(self.site.url))
+        return replace(claim, endpoint=f"{base}{path}{urls.query_of(request.url)}" if known else "")
 
     def base(self, request: Request, path: str) -> str:
-        """The absolute URL the routes stand under."""
-        return self._base or urls.without_query(request.url).removesuffix(path)
+        """The absolute URL the routes stand under; the site's own where a request names none."""
+        here = urls.serialised(urls.without_query(request.url))
+        return self._base or (here.removesuffix(path) if urls.is_argument(here) else self.site.url.rstrip("/"))
 
     def _status(self, id: str) -> Response:
         record = self.site.claim(id)
@@ -133,8 +137,8 @@ class App:
 
     def _mentions(self, request: Request) -> Response:
         target = urls.query_value(request.url, "target")
-        if not target:
-            return _json(400, {"error": "invalid_request", "error_description": "target is missing"}, _CORS)
+        if not urls.is_argument(target):
+            return _json(400, {"error": "invalid_request", "error_description": "target must be a URL"}, _CORS)
         mentions = self.site.mentions(target)
         found = [mention_to_json(mention) for mention in mentions]
         return _json(200, {"target": target, "count": len(found), "mentions": found}, _CORS, _NO_STORE)

@@ -67,8 +67,10 @@ def _commented(comment: Comment) -> Entry:
 
 
 def thread(mentions: Iterable[Mention], comments: Iterable[Comment] = ()) -> str:
-    """The thread as an HTML fragment: a heading with the count, and a numbered list."""
+    """The thread as an HTML fragment: a heading with the count, and a numbered list; "" where there is nothing yet."""
     found = entries(mentions, comments)
+    if not found:
+        return ""
     count = f"{len(found)} comment{'' if len(found) == 1 else 's'}"
     lines: Sequence[str] = [_item(entry) for entry in found]
     return f'<section class="linkback-thread"><h2>{count}</h2>\n<ol>\n' + "\n".join(lines) + "\n</ol></section>"

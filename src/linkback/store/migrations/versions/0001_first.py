@@ -107,7 +107,6 @@ def _create_deliveries() -> None:
         sa.Column("site", sa.Text, nullable=False),
         sa.Column("source", sa.Text, nullable=False),
         sa.Column("target", sa.Text, nullable=False),
-        sa.Column("in_flight", sa.Boolean, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("protocol", sa.String(64)),
         sa.Column("endpoint", sa.Text),
@@ -116,7 +115,6 @@ def _create_deliveries() -> None:
         sa.Column("detail", sa.Text, nullable=False),
         sa.Column("status_url", sa.Text, nullable=False),
         sa.Column("again", sa.Integer, nullable=False),
-        sa.Column("retry_after", sa.Integer),
         sa.PrimaryKeyConstraint("id", name="pk_linkback_deliveries"),
         sa.UniqueConstraint("key", name="uq_linkback_deliveries_key"),
     )

@@ -1,4 +1,4 @@
-"""Mentions and deliveries as JSON: the shapes that the API, the command line and scripts read."""
+"""Endpoints, backlinks, mentions and deliveries as JSON: the shapes that the API, the command line and scripts read."""
 
 from __future__ import annotations
 
@@ -51,11 +51,12 @@ def backlink_to_json(backlink: Backlink) -> dict[str, object]:
     }
 
 
-def not_linked_to_json(source: str, target: str, reason: str, detail: str) -> dict[str, object]:
-    """A claim that did not hold, in the shape of one that did."""
+def not_linked_to_json(source: str, target: str, reason: str, detail: str, *, final_url: str = "") -> dict[str, object]:
+    """A claim that did not hold, in the shape of one that did; `final_url` is where the source was read, if it was."""
     unproven = backlink_to_json(Backlink(source=source, target=target, final_url=source))
     unknown = {name: None for name in unproven if name not in ("source", "target", "author")}
-    return {**unproven, **unknown, "linked": False, "reason": reason, "detail": detail}
+    known = {"linked": False, "reason": reason, "detail": detail, "final_url": final_url or None}
+    return {**unproven, **unknown, **known}
 
 
 def endpoints_to_json(endpoints: Endpoints) -> dict[str, object]:
