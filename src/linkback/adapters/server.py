@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from collections.abc import Callable
@@ -67,6 +68,11 @@ class Server:
     def close(self) -> None:
         """Stop serving soon; may be called from any thread."""
         self._closing.set()
+        for each in list(self._sockets.values()):
+            if hasattr(each, "pull_trigger"):
+                # the loop may have ended, and closed it, at this very moment
+                with contextlib.suppress(OSError):
+                    each.pull_trigger()
 
 
 def _leave(number: int, frame: object) -> None:
