@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
 help:  ## show these lines
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
 # Debian's own pip refuses to work outside a venv and is too old for dependency groups.
 $(VENV)/.ready: pyproject.toml
@@ -36,7 +36,10 @@ lint: $(VENV)/.ready-dev  ## style and types
 check: lint $(VENV)/.ready-test  ## style, types, and the test suite with its branch coverage
 	$(BIN)/pytest --cov --cov-report=term
 
+conformance: $(VENV)/.ready-test  ## which requirement is shown by which tests; writes docs/conformance.md
+	$(BIN)/python -m tests.conformance.report
+
 clean:  ## remove what these commands made
 	rm -rf $(VENV) .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 
-.PHONY: help demo test lint check clean
+.PHONY: help demo test lint check conformance clean

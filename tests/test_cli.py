@@ -139,6 +139,35 @@ def test_verify_says_no_with_the_reason(
     assert reason in ran.err
 
 
+@pytest.mark.parametrize(
+    ("path", "target", "code"),
+    [("/note", "/a", 0), ("/note", "/c", 1), ("/none", "/a", 1)],
+    ids=["linked", "no link", "404"],
+)
+def test_explain_shows_both_sides_and_sends_nothing(
+    blog: Site, source: str, capsys: pytest.CaptureFixture[str], path: str, target: str, code: int
+) -> None:
+    arguments = ("explain", source.replace("/note", path), post(blog, target), *OPEN)
+    ran = Ran(capsys, *arguments, "--json")
+    assert (ran.code, [row["step"] for row in ran.rows]) == (
+        code,
+        ["source", "link", "description", "target", "endpoints", "ping"],
+    )
+    assert ran.rows[5]["facts"]["url"] == f"{blog.url.rstrip('/')}/linkback/webmention"
+    in_words = Ran(capsys, *arguments)
+    assert (in_words.code, in_words.out.splitlines()[0].startswith("source: ")) == (code, True)
+    assert blog.drain() == 0
+
+
+def test_explain_exits_3_without_an_endpoint_and_4_for_temporary_trouble(
+    source: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = source.removesuffix("/note")
+    with served(pages({"/": f"<a href='{root}/plain'>p</a><a href='http://127.0.0.1:1/'>nobody is there</a>"})) as url:
+        assert Ran(capsys, "explain", url, f"{root}/plain", *OPEN).code == 3
+        assert Ran(capsys, "explain", url, "http://127.0.0.1:1/", *OPEN).code == 4
+
+
 def test_temporary_trouble_exits_4(capsys: pytest.CaptureFixture[str]) -> None:
     with served(pages({})) as url:
         dead = url

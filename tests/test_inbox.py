@@ -1166,3 +1166,20 @@ def test_the_request_tells_the_source_who_is_mentioned(
         site.drain()
     assert "verifying webmention for t.example" in web.requests[0].header("User-Agent")
     assert f"no mention of {T} by {S}" in caplog.text
+
+
+def test_a_policy_hears_who_vouches_for_a_source() -> None:
+    """Vouch is the policy's to use; nothing of it is kept, so the claim reads back as it was recorded."""
+    heard: list[str] = []
+
+    class Vouched(Policy):
+        def admit(self, claim: Claim) -> None:
+            heard.append(claim.vouch)
+
+    with Site(
+        "https://t.example", store="sqlite://", fetch=FakeWeb(), runner=External(), policy=Vouched(settle_seconds=0)
+    ) as site:
+        receipt = site.receive(Claim("webmention", S, T, vouch="https://v.example/"))
+        kept = site.claim(receipt.id)
+        assert kept is not None
+        assert (heard, kept.claim.vouch) == (["https://v.example/"], "")

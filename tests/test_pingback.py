@@ -579,7 +579,7 @@ def test_list_methods_is_answered() -> None:
     with pytest.raises(Refused) as caught:
         PB.read_ping(came)
     [methods], _ = xmlrpc.client.loads(PB.write_reply(Answer(reason=caught.value.reason), came).body)
-    assert methods == ["pingback.ping", "system.listMethods"]
+    assert methods == ["pingback.ping", "pingback.extensions.getPingbacks", "system.listMethods"]
 
 
 def test_an_unknown_method_in_a_broken_call_is_still_a_fault() -> None:

@@ -160,7 +160,7 @@ MULTIPART = (
         pytest.param(BODY, FORM, id="form"),
         pytest.param(BODY, f"{FORM}; charset=utf-8; x=y", id="C-71 parameters"),
         pytest.param(MULTIPART, "multipart/form-data; boundary=b", id="C-71 multipart"),
-        pytest.param(b"vouch=x&" + BODY + b"&code=1&code=2", FORM, id="C-70 other fields"),
+        pytest.param(b"v=x&" + BODY + b"&code=1&code=2", FORM, id="C-70 other fields"),
         pytest.param(BODY.replace(b"=", b"=+%0A", 2) + b"%20", FORM, id="trimmed"),
         pytest.param(BODY, "", id="no type"),
     ],
@@ -304,3 +304,12 @@ def test_several_accept_fields_are_one() -> None:
 def test_a_head_request_gets_no_body() -> None:
     for accept in ("", JSON):
         assert WM.write_reply(Answer(), ping(b"", method="HEAD", accept=accept)).body == b""
+
+
+def test_a_vouch_is_read_and_nothing_else_beside_the_claim() -> None:
+    body = (
+        b"source=https%3A%2F%2Fs.example%2F&target=https%3A%2F%2Ft.example%2F&vouch=+https%3A%2F%2Fv.example%2F+&code=x"
+    )
+    form = (("Content-Type", "application/x-www-form-urlencoded"),)
+    claim = Webmention().read_ping(Request("POST", ENDPOINT, form, body))
+    assert claim == Claim("webmention", "https://s.example/", "https://t.example/", vouch="https://v.example/")

@@ -6,68 +6,25 @@ trouble, try again; 130 interrupted. With `--json` results are one object per li
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 import click
 
 from linkback import __version__, errors, terminal
 from linkback.errors import FetchError, LinkbackError, NoBacklink, Reason, Refused, SourceGone
 from linkback.model import Delivery, JobKind, Outcome, Status
+from linkback.options import as_json, database, fetcher, fetching
 from linkback.plaintext import head
-from linkback.store import DEFAULT_STORE
 from linkback.terminal import say
-
-if TYPE_CHECKING:
-    from linkback.fetch import Fetcher
+from linkback.wire import Fetch
 
 OK, NO, USAGE, NO_ENDPOINT, TEMPORARY, INTERRUPTED = 0, 1, 2, 3, 4, 130
 _STATUSES = click.Choice([status.value for status in Status])
 _ARRIVED = frozenset({Outcome.SENT, Outcome.ACCEPTED})
 _DONE = _ARRIVED | {Outcome.NO_ENDPOINT}
 _DECIDED = click.Choice([Status.APPROVED.value, Status.REJECTED.value, Status.SPAM.value])
-
-Command = Callable[..., Any]
-
-
-def _split(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
-    """Options add up; a variable of the environment lists its values with commas."""
-    return tuple(part.strip() for item in value for part in item.split(",") if part.strip())
-
-
-def fetching(command: Command) -> Command:
-    """Options of every command that reads the web."""
-    networks = click.option(
-        "--allow-network",
-        "networks",
-        multiple=True,
-        metavar="CIDR",
-        envvar="LINKBACK_ALLOW_NETWORKS",
-        callback=_split,
-        help="Talk to this private network too, such as 127.0.0.0/8. Repeatable.",
-    )
-    ports = click.option(
-        "--allow-port",
-        "ports",
-        multiple=True,
-        metavar="PORT",
-        envvar="LINKBACK_ALLOW_PORTS",
-        callback=_split,
-        help="Talk to this port on public addresses too. Repeatable.",
-    )
-    return networks(ports(command))
-
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
-database = click.option(
-    "--database",
-    default=DEFAULT_STORE,
-    show_default=True,
-    metavar="URL",
-    envvar="LINKBACK_DATABASE",
-    help="Where the records are kept.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -86,7 +43,7 @@ def discover(url: str, as_json: bool, networks: tuple[str, ...], ports: tuple[st
     """Show where the page at URL listens."""
     from linkback import verbs
 
-    endpoints = verbs.discover(url, fetch=_fetcher(networks, ports))
+    endpoints = verbs.discover(url, fetch=fetcher(networks, ports))
     terminal.show_endpoints(endpoints, as_json=as_json)
     for rejected in endpoints.rejected:
         say(f"not used: {rejected.protocol} {rejected.url} ({rejected.via.value}): {rejected.why}")
@@ -105,7 +62,7 @@ def verify(source: str, target: str, as_json: bool, networks: tuple[str, ...], p
     from linkback import verbs
 
     try:
-        backlink = verbs.verify(source, target, fetch=_fetcher(networks, ports))
+        backlink = verbs.verify(source, target, fetch=fetcher(networks, ports))
     except (NoBacklink, SourceGone) as error:
         read_at = error.final_url if isinstance(error, NoBacklink) else ""
         terminal.show_not_linked(source, target, error.reason.value, error.detail, final_url=read_at, as_json=as_json)
@@ -116,6 +73,28 @@ def verify(source: str, target: str, as_json: bool, networks: tuple[str, ...], p
         return TEMPORARY if error.temporary else NO
     terminal.show_backlink(backlink, as_json=as_json)
     return OK
+
+
+@cli.command()
+@click.argument("source")
+@click.argument("target")
+@as_json
+@fetching
+def explain(source: str, target: str, as_json: bool, networks: tuple[str, ...], ports: tuple[str, ...]) -> int:
+    """Show step by step what would happen if TARGET were told that SOURCE links to it. Sends nothing."""
+    from linkback import explain as explaining
+    from linkback import urls
+
+    steps = explaining.steps(fetcher(networks, ports, contact=urls.origin(source)), source, target)
+    for step in steps:
+        for line in [json.dumps(explaining.to_json(step))] if as_json else explaining.lines(step):
+            terminal.write(line)
+    return {
+        explaining.Conclusion.READY: OK,
+        explaining.Conclusion.NOT_LINKED: NO,
+        explaining.Conclusion.NO_ENDPOINT: NO_ENDPOINT,
+        explaining.Conclusion.TEMPORARY: TEMPORARY,
+    }[explaining.conclude(steps)]
 
 
 @cli.command()
@@ -131,7 +110,7 @@ def send(
 
     source = urls.check_argument(source, Reason.SOURCE_INVALID)
     wanted = [_target(target) for target in targets]
-    fetch = _fetcher(networks, ports, contact=urls.origin(source))
+    fetch = fetcher(networks, ports, contact=urls.origin(source))
     wanted = wanted or verbs.targets(source, fetch=fetch)
     if not wanted:
         say(f"{source} links to no other page")
@@ -152,7 +131,7 @@ def _target(text: str) -> str:
         raise Refused(refusal.reason, f"{head(text, 100)!r}: {refusal.detail}") from refusal
 
 
-def _send(source: str, target: str, fetch: Fetcher) -> Delivery:
+def _send(source: str, target: str, fetch: Fetch) -> Delivery:
     """One delivery; a link that no receiver would take as a URL is refused here, and the others go on."""
     from linkback import verbs
 
@@ -181,7 +160,7 @@ def publish(
 
     source = urls.check_argument(source, Reason.SOURCE_INVALID)
     origin = urls.origin(source)
-    fetch = _fetcher(networks, ports, contact=origin)
+    fetch = fetcher(networks, ports, contact=origin)
     with Site(site or origin, store=database, fetch=fetch, runner=External()) as blog:
         before = set(blog.deliveries(source))
         blog.publish(source)
@@ -291,7 +270,7 @@ def serve(
 
     server.require()
     logging.getLogger("linkback").setLevel(logging.INFO)
-    fetch = _fetcher(networks, ports, contact=site)
+    fetch = fetcher(networks, ports, contact=site)
     with Site(site, store=database, fetch=fetch, policy=Policy(moderate=moderate)) as blog:
         listening = server.Server(endpoints(blog, base=base), bind)
         blog.start()
@@ -306,16 +285,6 @@ def demo(keep: bool) -> int:
     from linkback.demo import run
 
     return OK if run(keep=keep) else NO
-
-
-def _fetcher(networks: tuple[str, ...], ports: tuple[str, ...], *, contact: str = "") -> Fetcher:
-    from linkback.fetch import Fetcher, Limits, introduction
-
-    defaults = Limits()
-    if not all(port.isascii() and port.isdigit() and 0 < int(port) < 65536 for port in ports):
-        raise errors.ConfigurationError(f"a port is a number from 1 to 65535, not {', '.join(ports)}")
-    limits = Limits(ports=defaults.ports | {int(port) for port in ports}) if ports else defaults
-    return Fetcher(allow=networks, limits=limits, user_agent=introduction(contact))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -19,6 +19,12 @@ from linkback.rdf import RdfBlock, read_blocks
 # Where an intermediary joined two fields into one (protocols.md A-41); a comma inside a URL stays.
 _JOINED = re.compile(r",\s*(?=https?://)", re.IGNORECASE)
 
+# The one form of Pingback 2.3 (protocols.md A-48), and the only references that its reader expands.
+_STRICT = re.compile(r'<link rel="pingback" href="([^"]+)" ?/?>')
+_STRICT_REFERENCE = re.compile("&(amp|lt|gt|quot);")
+_EXPANDED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"'}
+_WORDPRESS_PATH = "/wp-trackback.php"
+
 #: a signpost as found: how, the reference as written, and the base it is relative to
 Candidate = tuple[Via, str, str]
 
@@ -33,8 +39,10 @@ def find(page: Page, signposts: Mapping[str, Signpost], target: str = "") -> End
     found: dict[str, Endpoint] = {}
     rejected: list[Rejected] = []
     for protocol, signpost in signposts.items():
+        # the strict reader takes a URL literally, its fragment too
+        read = urls.resolve if signpost.strict else urls.endpoint
         for via, reference, base in _candidates(page, signpost, target, protocol, rejected):
-            if (url := urls.endpoint(reference, base)) is not None:
+            if (url := read(reference, base)) is not None:
                 found[protocol] = Endpoint(url, via)
                 break
             rejected.append(Rejected(protocol, reference, via, "it is no http or https URL"))
@@ -46,11 +54,16 @@ def _candidates(
 ) -> Iterator[Candidate]:
     yield from _in_header(page, signpost)
     yield from _in_link_fields(page, signpost)
+    if signpost.strict:
+        yield from _in_text(page)
+        return
     if not page.advertises:
         return
     if signpost.rdf:
         yield from _in_rdf(page, target, protocol, rejected)
     yield from _in_elements(page, signpost)
+    if signpost.guess:
+        yield from _guesses(page, target)
 
 
 def _in_header(page: Page, signpost: Signpost) -> Iterator[Candidate]:
@@ -82,6 +95,40 @@ def _in_elements(page: Page, signpost: Signpost) -> Iterator[Candidate]:
             continue
         if href.strip() or signpost.empty_href:
             yield Via(element.name), href, page.base
+
+
+def _in_text(page: Page) -> Iterator[Candidate]:
+    """The first literal `<link>` anywhere in the body, whatever its type and in comments too; expanded once."""
+    if found := _STRICT.search(page.text):
+        yield Via.LINK, _STRICT_REFERENCE.sub(lambda name: _EXPANDED[name[1]], found[1]), page.url
+
+
+def _guesses(page: Page, target: str) -> Iterator[Candidate]:
+    """What stands on the page like a ping URL of WordPress: its own URL and `trackback`, or a link to the script.
+
+    A list of posts links to the script once for each, and which one is meant nobody can say: then none is taken.
+    """
+    hrefs = [href for element in page.document.elements if (href := element.get("href")) is not None]
+    permalinks = dict.fromkeys(urls.without_fragment(url).rstrip("/") for url in (target, page.url))
+    for permalink in permalinks:
+        pattern = re.compile(re.escape(permalink) + r"/trackback(?:/|(?![\w-]))")
+        for text in (page.text, *hrefs):
+            if found := pattern.search(text):
+                yield Via.GUESS, found[0], page.base
+                break
+    scripts = {url for href in hrefs if (url := urls.endpoint(href, page.base)) and _is_script(url, page.url)}
+    if len(scripts) == 1:
+        yield Via.GUESS, scripts.pop(), page.base
+
+
+def _is_script(url: str, page_url: str) -> bool:
+    number = urls.query_value(url, "p")
+    return (
+        urls.same_site(url, page_url)
+        and urls.without_query(url).endswith(_WORDPRESS_PATH)
+        and number.isascii()
+        and number.isdigit()
+    )
 
 
 def _in_rdf(page: Page, target: str, protocol: str, rejected: list[Rejected]) -> Iterator[Candidate]:

@@ -15,12 +15,13 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from linkback import microformats, urls
+from linkback import microformats, urls, wpexcerpt
 from linkback.jsonld import MEDIA_TYPE, Article, read_article
 from linkback.microformats import Item
 from linkback.model import Author, Backlink
 from linkback.page import Kind, Page
 from linkback.plaintext import clean_text
+from linkback.policy import ExcerptStyle
 from linkback.tree import Tree, classes, language
 
 if TYPE_CHECKING:
@@ -40,15 +41,24 @@ _PERSON = "h-card"
 _CITED_WORDS = frozenset({"e-content", "p-content", "p-author", *microformats.CARDS})
 
 
-def describe(page: Page, backlink: Backlink, *, now: datetime | None = None) -> Backlink:
-    """The backlink with all that its page says of itself (protocols.md E-1 to E-9, E-13).
+def describe(
+    page: Page, backlink: Backlink, excerpt_style: ExcerptStyle = "default", *, now: datetime | None = None
+) -> Backlink:
+    """The backlink with all that its page says of itself (protocols.md E-1 to E-10, E-13).
 
     `page` is the source as fetched, `backlink` the evidence found on it; `now` (aware, by default the present) is
-    what dates are compared to. Never raises.
+    what dates are compared to. The excerpt of a web page is in `excerpt_style`, the default one where WordPress would
+    not see the link: it only knows a link that names the target literally. Never raises.
     """
     if page.kind is not Kind.HTML:
         return _describe_data(page, backlink)
-    latest = (now or datetime.now(UTC)) + _AHEAD
+    described = _describe_page(page, backlink, (now or datetime.now(UTC)) + _AHEAD)
+    if excerpt_style == "wordpress" and (excerpt := wpexcerpt.excerpt(page.text, backlink.target)):
+        return replace(described, excerpt=clean_text(excerpt, MAX_EXCERPT))
+    return described
+
+
+def _describe_page(page: Page, backlink: Backlink, latest: datetime) -> Backlink:
     try:
         return _describe(_Reading(page, backlink, Tree(page.text) if page.document.tame else None), latest)
     except Exception:  # noqa: BLE001 -- trees of strangers' markup fail in ways nobody lists (rule 3)

@@ -1,6 +1,6 @@
 """From a claim to a mention.
 
-Rule 1: a claim is judged without the network, recorded together with its job, and only then answered.
+Rule 1: a claim is judged without the network and recorded together with its job; only then is it answered or checked.
 Rule 2: nothing is a mention before its source was fetched and links to us.
 Rule 3: a mention is taken away only where no claim that announced it holds any more: who sends a claim is a stranger.
 """
@@ -47,7 +47,10 @@ class _Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inbox:
-    """Receives claims for the pages of one site, and checks them."""
+    """Receives claims for the pages of one site, and checks them.
+
+    `inline` says that the sender waits for the check: it is due at once, and what it finds is the last word.
+    """
 
     pages: OwnPages
     store: Storage
@@ -57,6 +60,7 @@ class Inbox:
     protocols: dict[str, Protocol]
     now: Callable[[], datetime]
     on_mention: Callable[[Mention], None] | None = None
+    inline: bool = False
 
     def receive(self, claim: Claim) -> ClaimRecord:
         """Record a claim and the job to check it; one that says the same as an open one is that one.
@@ -74,13 +78,15 @@ class Inbox:
             raise Refused(Reason.SAME_PAGE, "source and target are one page")
         claim = replace(claim, source=source, target=target)
         self.policy.admit(claim)
+        claim = replace(claim, vouch="")
         now = self.now()
         key = urls.pair_key(self.pages.url, source, page)
         rested = self._rested(key, protocol, now)
         record = ClaimRecord(
             id=secrets.token_urlsafe(16), site=self.pages.url, key=key, page=page, claim=claim, received=now
         )
-        kept = self.store.add_claim(record, due=max(rested, now + timedelta(seconds=self.policy.settle_seconds)))
+        settled = now if self.inline else now + timedelta(seconds=self.policy.settle_seconds)
+        kept = self.store.add_claim(record, due=max(rested, settled))
         if kept is None:
             detail = "too many claims of this pair wait for its check"
             raise Refused(Reason.TOO_OFTEN, detail, retry_after=self.policy.pair_seconds)
@@ -90,7 +96,7 @@ class Inbox:
         """When the source may be fetched for this pair again; raises `Refused` for a repeat that is not taken at all.
 
         A repeated webmention asks for another look (C-79) and is told to wait for it; the other protocols said it once
-        (C-42) and do not hear of the wait, as an earlier failure is checked again (C-41).
+        (C-42) and, unless the look is inline, do not hear of the wait: an earlier failure is checked again (C-41).
         """
         mention = None if protocol.updates else self.store.mention_for(key)
         # Only what everybody can see is called a duplicate: the answer tells nothing of what a moderator did.
@@ -101,7 +107,7 @@ class Inbox:
             return now
         # one that was never checked has a job, which is not put off by this: the earlier time holds
         rested = (last.checked or now) + timedelta(seconds=self.policy.pair_seconds)
-        if protocol.updates and last.checked is not None and rested > now:
+        if (protocol.updates or self.inline) and last.checked is not None and rested > now:
             wait = math.ceil((rested - now).total_seconds())
             raise Refused(Reason.TOO_OFTEN, "the source of this pair was fetched just now", retry_after=wait)
         return rested
@@ -146,7 +152,7 @@ class Inbox:
             page = read_source(self.fetch, claim.source, purpose=purpose(claim.protocol, claim.target))
         except LinkbackError as error:
             page = error
-        return Reading(page, self.pages, self.protocols)
+        return Reading(page, self.pages, self.protocols, self.policy.excerpt_style)
 
     def _still_linked(self, reading: Reading, records: Sequence[ClaimRecord], before: Mention) -> bool:
         """Whether the source links to the page in any way that was ever announced.
@@ -179,7 +185,7 @@ class Inbox:
     def _next_look(self, look: _Look, job: Job, now: datetime) -> datetime | None:
         """When to look again for what was not found; None where that was the last word (protocols.md D-25, D-27)."""
         reason, hope = look.failure
-        if not hope:
+        if not hope or self.inline:
             return None
         if reason not in _SECOND_LOOK:
             return self.retry.due(job.attempts, now)
@@ -189,6 +195,8 @@ class Inbox:
     def _end(self, look: _Look, before: Mention | None, mention: Mention | None, now: datetime) -> ClaimRecord:
         reason, _ = look.failure
         done = replace(look.record, open=False, checked=now, reason=reason)
+        if reason is None and mention is not None and self._turned_away(before, mention):
+            return replace(done, state=ClaimState.FAILED, reason=Reason.BLOCKED)
         if reason is None and mention is not None:
             return replace(done, state=_state(before, mention))
         claim = look.record.claim
@@ -198,6 +206,14 @@ class Inbox:
         asked = protocol is not None and protocol.updates
         taken = visible and asked and reason is not None and takes_away(reason, asked=asked)
         return replace(done, state=ClaimState.DELETED if taken else ClaimState.FAILED)
+
+    def _turned_away(self, before: Mention | None, mention: Mention) -> bool:
+        """Whether a sender who waits is told that the policy takes this for spam (protocols.md C-43).
+
+        The same again gets the same answer, whatever a moderator made of it, unless everybody may see it.
+        """
+        kept = before is not None and before.status in (Status.APPROVED, Status.PENDING)
+        return self.inline and mention.status is Status.SPAM and not kept
 
     def _mention(
         self, reading: Reading, looks: Sequence[_Look], before: Mention | None, now: datetime

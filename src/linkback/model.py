@@ -52,6 +52,7 @@ class Via(enum.StrEnum):
     LINK = "link"
     A = "a"
     RDF = "rdf"
+    GUESS = "guess"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Claim:
 
     `title`, `excerpt` and `blog_name` are TrackBack's own words for the source;
     `endpoint` is the ping URL the claim came in by, which a trackback may link to instead
-    (protocols.md C-63).
+    (protocols.md C-63). `vouch` is a page that vouches for the source; policies see it, the store does not keep it.
     """
 
     protocol: str
@@ -70,6 +71,7 @@ class Claim:
     excerpt: str = ""
     blog_name: str = ""
     endpoint: str = ""
+    vouch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +199,9 @@ class Signpost:
 
     `header` is a field whose value is the endpoint. `header_rels` match in `Link` fields,
     `element_rels` on the named `elements`; `empty_href` says whether an empty reference means the
-    page itself. `rdf` asks for TrackBack RDF blocks, which beat the elements.
+    page itself. `rdf` asks for TrackBack RDF blocks, which beat the elements. `strict` looks for the
+    literal `<link>` of Pingback 2.3 in the body's text, and for no element (protocols.md A-48).
+    `guess` takes a ping URL of WordPress that the page shows for a signpost where there is no other (A-89).
     """
 
     header: str = ""
@@ -206,6 +210,8 @@ class Signpost:
     element_rels: frozenset[str] = frozenset()
     empty_href: bool = False
     rdf: bool = False
+    strict: bool = False
+    guess: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

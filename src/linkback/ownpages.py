@@ -16,20 +16,32 @@ Resolve = Callable[[str], str | None]
 _MOST_RESOLVED = 1_000
 
 
+def proves_loosely(link: str, target: str) -> bool:
+    """Whether a link proves a claim about `target` where scheme, `www.`, one trailing slash, tracking parameters and
+    the fragment do not count (protocols.md D-33)."""
+    wanted = urls.loose(target)
+    return wanted is not None and urls.loose(link) == wanted
+
+
 class OwnPages:
     """The pages of one site. Without `resolve` every URL under `url` is a page, and means itself.
 
     `resolve` is asked for URLs on the site's own host (by http or https, with or without `www.`) and on `hosts`, never
     for a stranger's: a host that looks at paths alone must not take another's page for its own. It gets them in
     normal form, without fragment: however a sender spelled it, one page is one string.
+
+    `loose` lets links prove a claim that `proves_loosely` does; which URLs are pages of ours it does not change.
     """
 
-    def __init__(self, url: str, resolve: Resolve | None = None, hosts: Iterable[str] = ()) -> None:
+    def __init__(
+        self, url: str, resolve: Resolve | None = None, hosts: Iterable[str] = (), *, loose: bool = False
+    ) -> None:
         parsed = urls.parse(url)
         if parsed is None or not parsed.is_web:
             raise ConfigurationError(f"the site's URL must be an absolute http or https URL, not {url!r}")
         self.url = parsed.href
         self._resolve = resolve
+        self._satisfies = proves_loosely if loose else urls.satisfies
         self._homes = (self.url, *(f"https://{host}" for host in hosts))
 
     def find(self, target: str) -> str:
@@ -56,12 +68,12 @@ class OwnPages:
         """`means_same` for the many links of one page: `resolve` is asked once for each different link, and for no more
         than 1,000 of them."""
         if self._resolve is None:
-            return partial(urls.satisfies, target=target)
+            return partial(self._satisfies, target=target)
         page = self._permalink(target)
         known: dict[str, bool] = {}
 
         def matches(link: str) -> bool:
-            if urls.satisfies(link, target):
+            if self._satisfies(link, target):
                 return True
             name = urls.canonical(link)
             if page is None or name is None or not urls.same_fragment(link, target):

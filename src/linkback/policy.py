@@ -6,10 +6,14 @@ import random
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal, get_args
 
 from linkback import urls
-from linkback.errors import FetchError, NoBacklink, Reason, Refused, SourceGone
+from linkback.errors import ConfigurationError, FetchError, NoBacklink, Reason, Refused, SourceGone
 from linkback.model import Backlink, Claim, Status
+
+#: how an excerpt is cut from the source: by blocks and words, or as WordPress does it
+ExcerptStyle = Literal["default", "wordpress"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +23,8 @@ class Policy:
     `moderate` holds verified mentions as pending. `blocked_hosts` are source hosts not listened to, with their
     subdomains. `pair_seconds` is how soon one pair may be announced again by webmention. `settle_seconds` passes
     before a source is first fetched, because senders ping while they publish; `second_look_seconds` later a source
-    that did not link is read once more (protocols.md D-27).
+    that did not link is read once more (protocols.md D-27). `excerpt_style` "wordpress" cuts excerpts as WordPress does
+    (E-10). Raises `ConfigurationError` for a style that there is not.
     """
 
     moderate: bool = False
@@ -27,6 +32,11 @@ class Policy:
     pair_seconds: int = 30
     settle_seconds: float = 1.0
     second_look_seconds: float = 30.0
+    excerpt_style: ExcerptStyle = "default"
+
+    def __post_init__(self) -> None:
+        if self.excerpt_style not in get_args(ExcerptStyle):
+            raise ConfigurationError(f"excerpt_style: there is no style {self.excerpt_style!r}")
 
     def admit(self, claim: Claim) -> None:
         """Raise `Refused(BLOCKED)` for a source we do not listen to."""

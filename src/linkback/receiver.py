@@ -13,6 +13,7 @@ from linkback.errors import BadStatus, LinkbackError, NoBacklink, Reason, Refuse
 from linkback.model import Backlink, Claim
 from linkback.ownpages import OwnPages
 from linkback.page import Page
+from linkback.policy import ExcerptStyle
 from linkback.protocols import Protocol
 from linkback.validator import Matches
 from linkback.wire import Fetch
@@ -56,10 +57,10 @@ def find_backlink(
     return describe(page, found)
 
 
-def describe(page: Page, backlink: Backlink) -> Backlink:
+def describe(page: Page, backlink: Backlink, excerpt_style: ExcerptStyle = "default") -> Backlink:
     """The backlink with what its page says of itself; as it is, and the failure logged, where that cannot be read."""
     try:
-        return extract.describe(page, backlink)
+        return extract.describe(page, backlink, excerpt_style)
     except Exception:
         log.exception("could not describe %s", page.url)
         return backlink
@@ -72,13 +73,21 @@ class HostFailed(Exception):
 class Reading:
     """One reading of a source, and what it answers to the claims of one pair: each different question is asked once.
 
-    `page` is the source, or why it could not be read; `pages` are those of the site, `protocols` those it speaks.
+    `page` is the source, or why it could not be read; `pages` are those of the site, `protocols` those it speaks,
+    `excerpt_style` is how it cuts excerpts.
     """
 
-    def __init__(self, page: Page | LinkbackError, pages: OwnPages, protocols: Mapping[str, Protocol]) -> None:
+    def __init__(
+        self,
+        page: Page | LinkbackError,
+        pages: OwnPages,
+        protocols: Mapping[str, Protocol],
+        excerpt_style: ExcerptStyle = "default",
+    ) -> None:
         self._page = page
         self._pages = pages
         self._protocols = protocols
+        self._excerpt_style = excerpt_style
         self._known: dict[tuple[bool, str, str], Backlink | Exception] = {}
 
     def find(self, claim: Claim) -> Backlink | Exception:
@@ -95,7 +104,9 @@ class Reading:
 
     def describe(self, backlink: Backlink) -> Backlink:
         """A backlink that was found here, with what the page says of itself."""
-        return backlink if isinstance(self._page, LinkbackError) else describe(self._page, backlink)
+        if isinstance(self._page, LinkbackError):
+            return backlink
+        return describe(self._page, backlink, self._excerpt_style)
 
     def _look_for(self, page: Page, claim: Claim, *, extended: bool) -> Backlink | Exception:
         matches = self._matcher(claim)

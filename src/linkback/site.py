@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from linkback import urls
-from linkback.errors import Reason, Refused, StoreError
+from linkback.errors import ConfigurationError, Reason, Refused, StoreError
 from linkback.inbox import Inbox
 from linkback.jobs import Embedded, Runner
-from linkback.model import Claim, Delivery, Job, JobKind, Mention, Receipt, Status
+from linkback.model import Claim, ClaimState, Delivery, Job, JobKind, Mention, Receipt, Status
 from linkback.outbox import Outbox
 from linkback.ownpages import OwnPages, Resolve
 from linkback.policy import Policy, Retry
@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 LEASE_SECONDS = 120
 #: a job that ended this many workers is given up
 MOST_ATTEMPTS = 5
+#: how many jobs a sender who waits for one check may have to wait for
+_MOST_INLINE = 5
 
 
 def utcnow() -> datetime:
@@ -47,11 +49,14 @@ class Site:
     on one of `hosts`, to the permalink of the post it means, or None (it may raise `Refused` with TARGET_GONE or
     TARGET_CLOSED). The URLs that it gets are in normal form, without fragment. Whatever else
     `resolve` raises passes through to who asked, with nothing recorded; a claim whose check it breaks is checked again.
+    With `loose`, a link proves a claim although it differs from the target by http or https, `www.`, one trailing
+    slash, tracking parameters or the fragment.
     `store` is a database URL or a `Storage`, closed with the site. `fetch` reads pages (a `Fetcher`, or a `FakeWeb` in
     tests). `policy` says whom we listen to, `retry` how often a failed attempt is made again. `name` is the blog's, as
-    TrackBack sends it. `runner` does the work: threads of this process by default. `on_mention` is called with each
-    mention that a check wrote; what it raises is logged. Raises `ConfigurationError` for a URL that is none,
-    `StoreError` for a store that cannot be opened.
+    TrackBack sends it. `verify` is "queued", or "inline" to check each claim before it is answered, once: whoever sends
+    it waits for that, and is told what was found. `runner` does the work: threads of this process by default.
+    `on_mention` is called with each mention that a check wrote; what it raises is logged. Raises `ConfigurationError`
+    for a URL that is none and a `verify` that is neither, `StoreError` for a store that cannot be opened.
 
     One site may be shared by threads, and used after a fork: the child starts threads of its own. Like anything with
     threads it must not be forked while they work, as C libraries such as SQLite hold locks then; servers fork before
@@ -68,13 +73,17 @@ class Site:
         retry: Retry | None = None,
         resolve: Resolve | None = None,
         hosts: Iterable[str] = (),
+        loose: bool = False,
         protocols: Iterable[Protocol] = BUILTIN,
         name: str = "",
+        verify: Literal["queued", "inline"] = "queued",
         runner: Runner | None = None,
         on_mention: Callable[[Mention], None] | None = None,
         clock: Callable[[], datetime] = utcnow,
     ) -> None:
-        self.pages = OwnPages(url, resolve, hosts)
+        if verify not in ("queued", "inline"):
+            raise ConfigurationError(f'verify must be "queued" or "inline", not {verify!r}')
+        self.pages = OwnPages(url, resolve, hosts, loose=loose)
         self.url = self.pages.url
         self.name = name
         self.protocols: Sequence[Protocol] = tuple(protocols)
@@ -93,6 +102,7 @@ class Site:
             protocols={protocol.name: protocol for protocol in self.protocols},
             now=clock,
             on_mention=on_mention,
+            inline=verify == "inline",
         )
         self._outbox = Outbox(
             site=self.url,
@@ -108,14 +118,31 @@ class Site:
         self._runner.attach(self.work, self._seconds_to_next)
 
     def receive(self, claim: Claim) -> Receipt:
-        """Take a claim: judged without the network, recorded with its job, checked soon.
+        """Take a claim: judged without the network, recorded with its job, checked soon, or now where `verify` says so.
 
-        Gives the `Receipt` whose id names the claim's status. Raises `Refused` with the reason, and `StoreError` where
-        it could not be recorded. Pingback 3, Webmention 3.2.1.
+        Gives the `Receipt` whose id names the claim's status, and which says whether it was checked: an inline check
+        may still have to wait, where another process has the pair's job. Raises `Refused` with the reason, and
+        `StoreError` where it could not be recorded. Pingback 3, Webmention 3.2.1.
         """
         record = self._inbox.receive(claim)
+        if self._inbox.inline:
+            record = self._checked(record)
         self._runner.nudge()
-        return Receipt(record.id)
+        if self._inbox.inline and record.state is ClaimState.FAILED:
+            raise Refused(record.reason or Reason.INTERNAL, "the check did not prove the claim")
+        return Receipt(record.id, checked=not record.open)
+
+    def _checked(self, record: ClaimRecord) -> ClaimRecord:
+        """The claim after its check, or as it was where that could not be made now."""
+        for _ in range(_MOST_INLINE):
+            worked = self.work(JobKind.CHECK)
+            if not worked:
+                # a thread of ours may have been quicker
+                self._runner.settle()
+            record = self.store.claim(record.id) or record
+            if not worked or not record.open:
+                break
+        return record
 
     def claim(self, id: str) -> ClaimRecord | None:
         """The claim of a receipt, with its state and reason."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from linkback import discovery, receiver, sender, urls
 from linkback.errors import Reason
 from linkback.model import Backlink, Claim, Delivery, Endpoints
+from linkback.ownpages import proves_loosely
 from linkback.page import Page
 from linkback.protocols import BUILTIN
 from linkback.wire import Fetch, HeadersLike, Response, as_headers
@@ -33,16 +36,18 @@ def find_endpoints(url: str, headers: HeadersLike, body: bytes) -> Endpoints:
     return discovery.find(page, {protocol.name: protocol.signpost for protocol in BUILTIN})
 
 
-def verify(source: str, target: str, *, fetch: Fetch | None = None) -> Backlink:
+def verify(source: str, target: str, *, fetch: Fetch | None = None, loose: bool = False) -> Backlink:
     """The element by which `source` links to `target`, and what the source says of itself (Webmention 3.2.2).
 
-    Raises `NoBacklink` where the source does not link, `SourceGone` where it no longer exists, `FetchError` where it
-    cannot be read, and `Refused` for what is no http(s) URL.
+    `loose` also takes a link that differs from `target` by http or https, `www.`, one trailing slash, tracking
+    parameters or the fragment. Raises `NoBacklink` where the source does not link, `SourceGone` where it no longer
+    exists, `FetchError` where it cannot be read, and `Refused` for what is no http(s) URL.
     """
     source = urls.check_argument(source, Reason.SOURCE_INVALID)
     target = urls.check_argument(target, Reason.TARGET_INVALID)
     page = receiver.read_source(_or_default(fetch), source, purpose=f"verifying for {urls.host(target)}")
-    return receiver.find_backlink(page, source, target)
+    matches = partial(proves_loosely, target=target) if loose else None
+    return receiver.find_backlink(page, source, target, matches=matches)
 
 
 def find_backlink(source: str, target: str, headers: HeadersLike, body: bytes) -> Backlink:

@@ -49,6 +49,7 @@ def linking_to(*linked: str) -> str:
 
 
 def test_a_pingback_of_ours_becomes_a_comment(wordpress: WordPress, sources: Sources, target: Post) -> None:
+    """F-3, F-6, F-7, F-9, F-10"""
     source = sources.add("Bäume & „Wörter“", linking_to(target.url))
     code, [delivery] = send(source, target.url)
     assert code == DONE
@@ -67,7 +68,7 @@ def test_a_pingback_of_ours_becomes_a_comment(wordpress: WordPress, sources: Sou
 
 
 def test_a_repeated_pingback_counts_as_sent(wordpress: WordPress, sources: Sources, target: Post) -> None:
-    """WordPress answers fault 48 and lists the link once."""
+    """WordPress answers fault 48 and lists the link once (F-8)."""
     source = sources.add("Twice", linking_to(target.url))
     send(source, target.url)
     code, [again] = send(source, target.url)
@@ -88,6 +89,7 @@ def test_a_pingback_that_is_held_for_moderation_counts_as_sent(
 def test_a_source_without_the_link_is_refused_without_a_reason(
     wordpress: WordPress, sources: Sources, target: Post
 ) -> None:
+    """F-1, F-6"""
     code, [delivery] = send(sources.add("No link", f"<p>{target.url}</p>"), target.url)
     assert code == NO
     assert (delivery["outcome"], delivery["code"], delivery["detail"]) == ("refused", 0, "")
@@ -95,6 +97,7 @@ def test_a_source_without_the_link_is_refused_without_a_reason(
 
 
 def test_a_post_that_takes_no_pings_has_no_endpoint(wordpress: WordPress, sources: Sources, target: Post) -> None:
+    """F-10"""
     wordpress.close(target)
     code, [delivery] = send(sources.add("Late", linking_to(target.url)), target.url)
     assert (code, delivery["outcome"], delivery["protocol"]) == (NO_ENDPOINT, "no-endpoint", None)
@@ -143,7 +146,7 @@ def wrong_claim(wrong: str, wordpress: WordPress, sources: Sources, target: Post
 def test_a_fault_of_wordpress_is_a_refusal_whatever_its_code(
     wordpress: WordPress, sources: Sources, fetch: Fetcher, target: Post, wrong: str, meant: int, real: bool
 ) -> None:
-    """Stock WordPress says 0 for them all; the codes behind it are read as well."""
+    """Stock WordPress says 0 for them all; the codes behind it are read as well (F-1, F-5)."""
     claim = wrong_claim(wrong, wordpress, sources, target)
     with wordpress.setting("wpi_real_faults", int(real)):
         reply = Pingback().read_reply(fetch.send(Pingback().write_ping(wordpress.xmlrpc, claim)))
@@ -222,6 +225,7 @@ def trackback(fetch: Fetcher, post: Post, claim: Claim) -> Reply:
 def test_a_trackback_of_ours_becomes_a_comment(
     wordpress: WordPress, fetch: Fetcher, target: Post, claim: Claim, author: str, content: str
 ) -> None:
+    """F-18, F-20"""
     assert trackback(fetch, target, claim).outcome is Outcome.SENT
     [comment] = wordpress.comments(target)
     assert (comment.type, comment.url, comment.author) == ("trackback", NOWHERE, author)
@@ -229,6 +233,7 @@ def test_a_trackback_of_ours_becomes_a_comment(
 
 
 def test_a_repeated_trackback_is_refused_by_wordpress(wordpress: WordPress, fetch: Fetcher, target: Post) -> None:
+    """F-18, F-21"""
     claim = Claim("trackback", NOWHERE, "", title="Twice", excerpt="Words")
     trackback(fetch, target, claim)
     reply = trackback(fetch, target, claim)
@@ -241,6 +246,7 @@ def test_a_repeated_trackback_is_refused_by_wordpress(wordpress: WordPress, fetc
 
 
 def test_a_trackback_to_a_closed_post_is_refused(wordpress: WordPress, fetch: Fetcher, target: Post) -> None:
+    """F-18, F-21"""
     wordpress.close(target)
     reply = trackback(fetch, target, Claim("trackback", NOWHERE, "", title="Late"))
     assert (reply.outcome, reply.code) == (Outcome.REFUSED, 1)
@@ -262,7 +268,7 @@ def test_a_throttled_trackback_may_be_tried_again(wordpress: WordPress, fetch: F
 def test_a_post_of_wordpress_that_links_to_ours_becomes_a_mention(
     wordpress: WordPress, blog: Blog, queue: bool
 ) -> None:
-    """By wp-cron the ping comes from the web server that we then ask for the post."""
+    """By wp-cron the ping comes from the web server that we then ask for the post (F-15, F-16)."""
     post = wordpress.publish("Birds & bees", linking_to(f"{blog.url}/post"), queue=queue)
     if queue:
         wordpress.cron()
@@ -286,7 +292,7 @@ def test_wordpress_has_its_answer_before_we_look_at_its_post(wordpress: WordPres
 
 
 def test_an_edited_post_changes_nothing(wordpress: WordPress, blog: Blog) -> None:
-    """A link that was told is not told again; its twin with a fragment is, and ends with our fault 48."""
+    """A link that was told is not told again; its twin with a fragment is, and ends with our fault 48 (F-14, F-16)."""
     post = wordpress.publish("First version", linking_to(f"{blog.url}/post"))
     before = eventually(lambda: blog.site.mentions(f"{blog.url}/post"))
     edited = wordpress.update(post, linking_to(f"{blog.url}/post", f"{blog.url}/post#more"))
@@ -332,6 +338,7 @@ def test_a_trackback_alone_is_shown_in_its_own_words(wordpress: WordPress, blog:
 
 
 def test_a_trackback_without_a_link_is_no_mention(wordpress: WordPress, blog: Blog) -> None:
+    """F-17"""
     post = wordpress.publish("Only words", f"<p>{blog.url}</p>", endpoint(blog, "/post"))
     blog.finish()
     key = urls.pair_key(blog.site.url, post.url, f"{blog.url}/post")

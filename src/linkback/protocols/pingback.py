@@ -6,20 +6,22 @@ Rule 2: one table words our refusals, one table says what a peer's fault is wort
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from linkback.errors import Reason, Refused
-from linkback.model import Answer, Claim, Outcome, Reply, Signpost
+from linkback.model import Answer, Claim, Mention, Outcome, Reply, Signpost
 from linkback.protocols import prose, status, xmlrpc
 from linkback.protocols.xmlrpc import Call, Fault, Result, Value
 from linkback.wire import Request, Response
 
 NAME = "pingback"
 PING = "pingback.ping"
+GET_PINGBACKS = "pingback.extensions.getPingbacks"
 LIST_METHODS = "system.listMethods"
 
+_SIGNPOST = Signpost(header="X-Pingback", elements=("link",), element_rels=frozenset({"pingback"}))
 #: codes that some receivers give as an ordinary result (protocols.md B-34)
 _DISGUISED = frozenset({0, 16, 17, 18, 32, 33, 48, 49, 50, 51})
 _ALREADY_REGISTERED = 48
@@ -69,21 +71,25 @@ class Pingback:
     """The protocol object for Pingback.
 
     `quiet_faults` answers every refusal of a pingback but "already registered" with fault 0 and no text
-    (protocols.md C-10). `strict_xml` refuses calls with an unescaped `&` (C-36).
+    (protocols.md C-10). `strict_xml` refuses calls with an unescaped `&` (C-36). `strict_discovery` finds only the
+    literal `<link>` that Pingback 2.3 allows, and finds it in comments too (A-48).
     """
 
     quiet_faults: bool = False
     strict_xml: bool = False
+    strict_discovery: bool = False
     name: ClassVar[str] = NAME
-    signpost: ClassVar[Signpost] = Signpost(
-        header="X-Pingback", elements=("link",), element_rels=frozenset({"pingback"})
-    )
     #: longest request body, in bytes (protocols.md C-2)
     max_body: ClassVar[int] = 65_536
     repeatable: ClassVar[bool] = True
     describes_source: ClassVar[bool] = False
     updates: ClassVar[bool] = False
     extended: ClassVar[bool] = False
+
+    @property
+    def signpost(self) -> Signpost:
+        """How its endpoints are advertised (protocols.md A-40, A-45, A-48)."""
+        return replace(_SIGNPOST, strict=self.strict_discovery)
 
     def write_ping(self, endpoint: str, claim: Claim) -> Request:
         """The POST that notifies `endpoint` of a claim (protocols.md B-20 to B-24)."""
@@ -114,6 +120,25 @@ class Pingback:
         source, wanted = _arguments(call)
         return Claim(NAME, _url(source), _url(wanted))
 
+    def read_query(self, request: Request, target: str = "") -> str | None:
+        """The page that a call of getPingbacks asks about; None for any other request. `target` is not used.
+
+        Raises `Refused(BAD_ARGUMENTS)` for one without a page, and what `xmlrpc.read_call` raises (protocols.md C-34).
+        """
+        if request.method != "POST":
+            return None
+        call = xmlrpc.read_call(request, strict=self.strict_xml)
+        if call.method != GET_PINGBACKS:
+            return None
+        match [each.value for each in call.parameters]:
+            case [str(page), *_]:
+                return _url(page)
+        raise Refused(Reason.BAD_ARGUMENTS, "the page must be a string")
+
+    def write_mentions(self, page: str, mentions: Sequence[Mention], request: Request) -> Response:
+        """The URLs of the pages that mention a page, maybe none (protocols.md C-34)."""
+        return _respond(request, xmlrpc.write_result([mention.source for mention in mentions]))
+
     def write_reply(self, answer: Answer, request: Request) -> Response:
         """Our answer, with HTTP status 200 for results and faults alike (protocols.md C-20 to C-33, C-40)."""
         if answer.reason is None:
@@ -124,7 +149,7 @@ class Pingback:
         if answer.reason is Reason.TOO_LARGE:
             return status.too_large(request)
         if answer.reason is Reason.UNKNOWN_METHOD and self._asks_for_methods(request):
-            return _respond(request, xmlrpc.write_result((PING, LIST_METHODS)))
+            return _respond(request, xmlrpc.write_result((PING, GET_PINGBACKS, LIST_METHODS)))
         code, text = FAULTS[answer.reason]
         if self.quiet_faults and code >= 0 and code != _ALREADY_REGISTERED:
             code, text = 0, ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -15,7 +16,7 @@ from linkback import urls
 from linkback.charsets import lookup
 from linkback.errors import ConfigurationError, Reason, Refused
 from linkback.forms import URLENCODED, read_form, write_form
-from linkback.model import Answer, Claim, Outcome, Reply, Signpost
+from linkback.model import Answer, Claim, Mention, Outcome, Reply, Signpost
 from linkback.plaintext import collapse
 from linkback.protocols import prose, status
 from linkback.protocols.decoding import decode_form, decode_reply
@@ -28,7 +29,10 @@ _MAX_SENT_EXCERPT = 255
 _MAX_TITLE = 250
 _MAX_EXCERPT = 252
 _MAX_BLOG_NAME = 250
+#: how many mentions a list shows (protocols.md C-62)
+_MAX_LISTED = 50
 
+_SIGNPOST = Signpost(rdf=True, elements=("link", "a"), element_rels=frozenset({"trackback"}))
 _CDATA = re.compile(r"<!\[CDATA\[(.*?)(?:\]\]>|\Z)", re.DOTALL)
 #: how servers that throttle with 403 say so (protocols.md B-48)
 _THROTTLED = re.compile(r"throttle|too (?:quickly|often|many|fast)|rate limit", re.IGNORECASE)
@@ -72,12 +76,16 @@ class TrackBack:
     """The protocol object for TrackBack.
 
     `fallback_charsets` are the labels tried, in order, for a ping that names no charset and is not
-    UTF-8 (protocols.md C-59). Raises `ConfigurationError` for a label that no browser knows.
+    UTF-8 (protocols.md C-59). `rss` answers a GET with `__mode=rss` by the mentions of the page, as
+    TrackBack 1.1 did (C-51, C-62). `guess_wordpress` takes a ping URL of WordPress that a page shows
+    without a signpost for its endpoint (A-89). Raises `ConfigurationError` for a label that no browser
+    knows.
     """
 
     fallback_charsets: tuple[str, ...] = ("windows-1252",)
+    rss: bool = False
+    guess_wordpress: bool = False
     name: ClassVar[str] = NAME
-    signpost: ClassVar[Signpost] = Signpost(rdf=True, elements=("link", "a"), element_rels=frozenset({"trackback"}))
     #: longest request body, in bytes (protocols.md C-2)
     max_body: ClassVar[int] = 262_144
     # a receiver may list a repeat a second time (protocols.md B-11)
@@ -90,6 +98,11 @@ class TrackBack:
         for label in self.fallback_charsets:
             if lookup(label) is None:
                 raise ConfigurationError(f"fallback_charsets: there is no charset {label!r}")
+
+    @property
+    def signpost(self) -> Signpost:
+        """How its endpoints are advertised (protocols.md A-80, A-88, A-89)."""
+        return replace(_SIGNPOST, guess=self.guess_wordpress)
 
     def write_ping(self, endpoint: str, claim: Claim) -> Request:
         """The POST that notifies `endpoint` of a claim (protocols.md B-41 to B-45).
@@ -145,6 +158,19 @@ class TrackBack:
             endpoint=request.url,
         )
 
+    def read_query(self, request: Request, target: str = "") -> str | None:
+        """`target`, where a GET asks for the list of its trackbacks and `rss` is on; else None (protocols.md C-51)."""
+        asked = request.method in ("GET", "HEAD") and urls.query_value(request.url, "__mode") == "rss"
+        return target if self.rss and asked else None
+
+    def write_mentions(self, page: str, mentions: Sequence[Mention], request: Request) -> Response:
+        """The newest mentions of a page as RSS 0.91, newest first (protocols.md C-62)."""
+        newest = sorted(mentions, key=lambda mention: mention.received, reverse=True)[:_MAX_LISTED]
+        items = "".join(_item("item", each.title or each.source, each.source, each.excerpt) for each in newest)
+        # nobody told us the language of the page, which the format wants named
+        channel = _item("channel", urls.place(page), page, "", f"<language></language>\n{items}")
+        return _respond(request, 200, _body(f'<error>0</error>\n<rss version="0.91">\n{channel}</rss>'))
+
     def write_reply(self, answer: Answer, request: Request) -> Response:
         """Our answer (protocols.md C-52, C-53, C-61). A repeat is answered as taken: retrying is safe."""
         if answer.reason is None or answer.reason is Reason.DUPLICATE:
@@ -177,6 +203,14 @@ def write_error(message: str) -> bytes:
 
 def _body(content: str) -> bytes:
     return f'<?xml version="1.0" encoding="utf-8"?>\n<response>\n{content}\n</response>'.encode()
+
+
+def _item(name: str, title: str, link: str, description: str, more: str = "") -> str:
+    """An item of a feed, or the channel that holds it."""
+    return (
+        f"<{name}>\n<title>{escape(title)}</title>\n<link>{escape(link)}</link>\n"
+        f"<description>{escape(description)}</description>\n{more}</{name}>\n"
+    )
 
 
 def _respond(request: Request, code: int, body: bytes, headers: Headers = ()) -> Response:

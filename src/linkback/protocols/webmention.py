@@ -104,7 +104,8 @@ class Webmention:
             raise Refused(Reason.BAD_ARGUMENTS, "there must be one source and one target, in UTF-8") from error
         if not source or not wanted:
             raise Refused(Reason.BAD_ARGUMENTS, "source or target is empty")
-        return Claim(NAME, source, wanted)
+        vouch = next((value.decode("utf-8", "replace").strip() for key, value in fields if key == b"vouch"), "")
+        return Claim(NAME, source, wanted, vouch=vouch)
 
     def write_reply(self, answer: Answer, request: Request) -> Response:
         """Our answer (protocols.md C-73 to C-77): JSON where the client prefers it, else plain text.

@@ -2,6 +2,7 @@
 
     POST /webmention   POST /pingback   POST /trackback?target=URL
     GET /status/ID     GET /healthz     GET /mentions?target=URL
+    POST /             any of the three, told by its body
 
 Rule: a stranger's request never ends in an exception, and no answer tells what the network or a moderator did.
 """
@@ -10,12 +11,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+import typing
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from linkback import urls
 from linkback.errors import Reason, Refused, StoreError
-from linkback.model import Answer, Claim
+from linkback.forms import read_form
+from linkback.model import Answer, Claim, Mention
 from linkback.protocols import Protocol
 from linkback.site import Site
 from linkback.store import ClaimRecord
@@ -29,6 +32,9 @@ _STORE_RETRY_SECONDS = 60
 _NOSNIFF = ("X-Content-Type-Options", "nosniff")
 _CORS = ("Access-Control-Allow-Origin", "*")
 _NO_STORE = ("Cache-Control", "no-store")
+_COMBINED = frozenset({"", "/"})
+#: what may stand before a document in any Unicode encoding: blanks, byte order marks, the zeros of UTF-16
+_BEFORE_XML = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
 
 # What a claim's status page calls a reason (protocols.md C-78): no word tells one network failure from another.
 _STATUS_REASONS = {
@@ -36,7 +42,22 @@ _STATUS_REASONS = {
     Reason.TRUNCATED: "no_link_found",
     Reason.UNSUPPORTED_TYPE: "no_link_found",
     Reason.INTERNAL: "internal_error",
+    Reason.BLOCKED: "blocked",
 }
+
+
+@typing.runtime_checkable
+class Lister(typing.Protocol):
+    """What a protocol has too, in which one may ask for the mentions of a page (protocols.md C-34, C-51)."""
+
+    def read_query(self, request: Request, target: str = "") -> str | None:
+        """The page that a request asks about, as it is written there; None where it is no such question.
+
+        `target` is the page that the endpoint's own URL names. Raises `Refused` for a question without a page.
+        """
+
+    def write_mentions(self, page: str, mentions: Sequence[Mention], request: Request) -> Response:
+        """The answer: what is shown of a page's mentions, in the order they were received."""
 
 
 class App:
@@ -69,12 +90,16 @@ class App:
 
     def max_body(self, path: str) -> int:
         """How many bytes of a request's body are worth reading."""
+        if path in _COMBINED:
+            return max((protocol.max_body for protocol in self.site.protocols), default=0)
         protocol = self._protocols.get(path)
         return protocol.max_body if protocol else 0
 
     def _route(self, request: Request, path: str) -> Response:
         if (protocol := self._protocols.get(path)) is not None:
             return self._endpoint(protocol, request, path)
+        if path in _COMBINED and request.method == "POST":
+            return self._combined(request, path)
         if request.method not in ("GET", "HEAD"):
             known = path in self._routes or path.startswith("/status/")
             return _text(405, "only GET here\n", ("Allow", "GET, HEAD")) if known else _text(404, "no such page\n")
@@ -83,32 +108,61 @@ class App:
         route = self._routes.get(path)
         return route(request) if route else _text(404, "no such page\n")
 
-    def _endpoint(self, protocol: Protocol, request: Request, path: str) -> Response:
-        answer = self._receive(protocol, request, path)
-        return protocol.write_reply(answer, request)
+    def _combined(self, request: Request, path: str) -> Response:
+        """One endpoint for all: the body says which protocol it speaks (protocols.md C-1)."""
+        protocol = self._protocols.get(f"/{_language(request)}")
+        if protocol is None:
+            return _text(400, "no protocol of this site reads such a request\n")
+        return self._endpoint(protocol, request, path)
 
-    def _receive(self, protocol: Protocol, request: Request, path: str) -> Answer:
+    def _endpoint(self, protocol: Protocol, request: Request, path: str) -> Response:
         try:
-            if request.method != "POST":
-                return Answer(reason=Reason.WRONG_VERB, page=self._page_of(request))
-            if len(request.body) > protocol.max_body:
-                raise Refused(Reason.TOO_LARGE)
-            claim = protocol.read_ping(request, urls.query_value(request.url, "target"))
-            receipt = self.site.receive(self._located(claim, request, path))
+            return self._exchange(protocol, request, path)
         except Refused as refusal:
             log.info("%s refused: %s", protocol.name, refusal)
-            return Answer(reason=refusal.reason, retry_after=refusal.retry_after)
+            answer = Answer(reason=refusal.reason, retry_after=refusal.retry_after)
         except StoreError:
-            log.exception("a claim by %s could not be recorded", protocol.name)
-            return Answer(reason=Reason.UNAVAILABLE, retry_after=_STORE_RETRY_SECONDS)
+            log.exception("the store failed a request by %s", protocol.name)
+            answer = Answer(reason=Reason.UNAVAILABLE, retry_after=_STORE_RETRY_SECONDS)
         except Exception:
-            log.exception("a claim by %s could not be taken", protocol.name)
-            return Answer(reason=Reason.INTERNAL)
-        return Answer(checked=receipt.checked, status_url=f"{self.base(request, path)}/status/{receipt.id}")
+            log.exception("a request by %s failed", protocol.name)
+            answer = Answer(reason=Reason.INTERNAL)
+        return protocol.write_reply(answer, request)
+
+    def _exchange(self, protocol: Protocol, request: Request, path: str) -> Response:
+        if request.method != "POST":
+            seen = self._listed(protocol, request)
+            return seen or protocol.write_reply(Answer(reason=Reason.WRONG_VERB, page=self._page_of(request)), request)
+        if len(request.body) > protocol.max_body:
+            raise Refused(Reason.TOO_LARGE)
+        try:
+            claim = protocol.read_ping(request, _target_of(request))
+        except Refused as refusal:
+            listed = self._listed(protocol, request) if refusal.reason is Reason.UNKNOWN_METHOD else None
+            if listed is None:
+                raise
+            return listed
+        receipt = self.site.receive(self._located(claim, request, path))
+        status_url = f"{self.base(request, path)}/status/{receipt.id}"
+        return protocol.write_reply(Answer(checked=receipt.checked, status_url=status_url), request)
+
+    def _listed(self, protocol: Protocol, request: Request) -> Response | None:
+        """The mentions of a page, where a request asks for them in its protocol's own way."""
+        target = protocol.read_query(request, _target_of(request)) if isinstance(protocol, Lister) else None
+        if target is None or not isinstance(protocol, Lister):
+            return None
+        page = urls.check_argument(target, Reason.TARGET_INVALID)
+        try:
+            self.site.pages.find(page)
+        except Refused as refusal:
+            # a page that takes no more mentions still shows those it has
+            if refusal.reason is not Reason.TARGET_CLOSED:
+                raise
+        return protocol.write_mentions(page, self.site.mentions(page), request)
 
     def _page_of(self, request: Request) -> str:
         """The page of ours that an endpoint's own URL names (TrackBack); "" for any other."""
-        target = urls.query_value(request.url, "target")
+        target = _target_of(request)
         return target if urls.is_argument(target) and self.site.listens(target) else ""
 
     def _located(self, claim: Claim, request: Request, path: str) -> Claim:
@@ -142,6 +196,22 @@ class App:
         mentions = self.site.mentions(target)
         found = [mention_to_json(mention) for mention in mentions]
         return _json(200, {"target": target, "count": len(found), "mentions": found}, _CORS, _NO_STORE)
+
+
+def _target_of(request: Request) -> str:
+    """The page that an endpoint's own URL names; an `&amp;` that a sender left in the URL counts as `&` (C-50)."""
+    return urls.query_value(request.url, "target") or urls.query_value(request.url, "amp;target")
+
+
+def _language(request: Request) -> str:
+    """The name of the protocol that a body is written in; Webmention's for any other, as its refusals are plain."""
+    if request.body.lstrip(_BEFORE_XML)[:1] == b"<":
+        return "pingback"
+    try:
+        names = {name for name, _ in read_form(request)}
+    except Refused:
+        return "webmention"
+    return "trackback" if b"url" in names and not names >= {b"source", b"target"} else "webmention"
 
 
 def _status_of(record: ClaimRecord) -> dict[str, str]:

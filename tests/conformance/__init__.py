@@ -1,0 +1,1 @@
+"""Conformance: the vectors as data, and which tests show them."""
