@@ -18,7 +18,7 @@ from linkback.nearmiss import near_misses
 from linkback.page import Kind, Page
 from linkback.plaintext import collapse
 from linkback.protocols import BUILTIN, Protocol
-from linkback.wire import Fetch, Request, Response
+from linkback.wire import DEFAULT_ACCEPT, Fetch, Request, Response
 
 #: what a step found: texts, numbers, yes or no, lists
 Fact = str | int | bool | tuple[str, ...]
@@ -62,7 +62,7 @@ class _Watched:
         self._fetch = fetch
         self.response: Response | None = None
 
-    def get(self, url: str, *, accept: str = sender.ACCEPT, purpose: str = "") -> Response:
+    def get(self, url: str, *, accept: str = DEFAULT_ACCEPT, purpose: str = "") -> Response:
         self.response = self._fetch.get(url, accept=accept, purpose=purpose)
         return self.response
 

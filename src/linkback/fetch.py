@@ -24,10 +24,7 @@ from linkback.door import Door, Peer, Progress, Resolver, tls_context
 from linkback.errors import Blocked, TooManyRedirects
 from linkback.exchange import Exchange, translated
 from linkback.urls import Url
-from linkback.wire import FOLLOWED_BY_GET, FOLLOWED_BY_POST, Headers, Request, Response
-
-#: protocols.md A-14
-DEFAULT_ACCEPT = "text/html, application/xhtml+xml;q=0.9, */*;q=0.1"
+from linkback.wire import DEFAULT_ACCEPT, FOLLOWED_BY_GET, FOLLOWED_BY_POST, Headers, Request, Response
 
 #: fields that say how this one request is framed and routed, which is never the caller's business
 _OURS = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "expect", "upgrade"})

@@ -16,13 +16,6 @@ Resolve = Callable[[str], str | None]
 _MOST_RESOLVED = 1_000
 
 
-def proves_loosely(link: str, target: str) -> bool:
-    """Whether a link proves a claim about `target` where scheme, `www.`, one trailing slash, tracking parameters and
-    the fragment do not count (protocols.md D-33)."""
-    wanted = urls.loose(target)
-    return wanted is not None and urls.loose(link) == wanted
-
-
 class OwnPages:
     """The pages of one site. Without `resolve` every URL under `url` is a page, and means itself.
 
@@ -30,7 +23,7 @@ class OwnPages:
     for a stranger's: a host that looks at paths alone must not take another's page for its own. It gets them in
     normal form, without fragment: however a sender spelled it, one page is one string.
 
-    `loose` lets links prove a claim that `proves_loosely` does; which URLs are pages of ours it does not change.
+    `loose` lets links prove a claim that `urls.satisfies_loosely` takes; which URLs are ours it does not change.
     """
 
     def __init__(
@@ -41,7 +34,7 @@ class OwnPages:
             raise ConfigurationError(f"the site's URL must be an absolute http or https URL, not {url!r}")
         self.url = parsed.href
         self._resolve = resolve
-        self._satisfies = proves_loosely if loose else urls.satisfies
+        self._satisfies = urls.satisfies_loosely if loose else urls.satisfies
         self._homes = (self.url, *(f"https://{host}" for host in hosts))
 
     def find(self, target: str) -> str:

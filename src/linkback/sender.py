@@ -14,9 +14,8 @@ from linkback.model import Backlink, Claim, Delivery, Endpoints, Outcome
 from linkback.page import Page
 from linkback.protocols import BUILTIN, Protocol
 from linkback.receiver import find_backlink, read_source
-from linkback.wire import Fetch
+from linkback.wire import DEFAULT_ACCEPT, Fetch
 
-ACCEPT = "text/html, application/xhtml+xml;q=0.9, */*;q=0.1"
 PURPOSE = "Webmention discovery"
 
 #: called with the protocol's name and the endpoint right before a POST leaves
@@ -28,7 +27,7 @@ def discover(fetch: Fetch, url: str, protocols: Sequence[Protocol] = BUILTIN) ->
 
     Raises `BadStatus` for an answer that is no page (only 2xx is searched) and what the fetch raises.
     """
-    response = fetch.get(urls.without_fragment(url), accept=ACCEPT, purpose=PURPOSE)
+    response = fetch.get(urls.without_fragment(url), accept=DEFAULT_ACCEPT, purpose=PURPOSE)
     if not 200 <= response.status < 300:
         raise BadStatus(url, response.status)
     signposts = {protocol.name: protocol.signpost for protocol in protocols}

@@ -210,6 +210,12 @@ def loose(text: str) -> str | None:
     return address.removesuffix("/") + wanted + "&".join(kept)
 
 
+def satisfies_loosely(link: str, target: str) -> bool:
+    """`satisfies`, where what `loose` leaves out and the fragment do not count (protocols.md D-33)."""
+    wanted = loose(target)
+    return wanted is not None and loose(link) == wanted
+
+
 def under(text: str, root: str) -> bool:
     """Whether a URL is the site `root` or below it: same origin, path by whole segments."""
     page, site = parse(canonical(text) or ""), parse(canonical(root) or "")

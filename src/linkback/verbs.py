@@ -7,7 +7,6 @@ from functools import partial
 from linkback import discovery, receiver, sender, urls
 from linkback.errors import Reason
 from linkback.model import Backlink, Claim, Delivery, Endpoints
-from linkback.ownpages import proves_loosely
 from linkback.page import Page
 from linkback.protocols import BUILTIN
 from linkback.wire import Fetch, HeadersLike, Response, as_headers
@@ -46,7 +45,7 @@ def verify(source: str, target: str, *, fetch: Fetch | None = None, loose: bool 
     source = urls.check_argument(source, Reason.SOURCE_INVALID)
     target = urls.check_argument(target, Reason.TARGET_INVALID)
     page = receiver.read_source(_or_default(fetch), source, purpose=f"verifying for {urls.host(target)}")
-    matches = partial(proves_loosely, target=target) if loose else None
+    matches = partial(urls.satisfies_loosely, target=target) if loose else None
     return receiver.find_backlink(page, source, target, matches=matches)
 
 

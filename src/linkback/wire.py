@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 FOLLOWED_BY_GET = frozenset({301, 302, 303, 307, 308})
 FOLLOWED_BY_POST = frozenset({301, 302, 307, 308})
 
+#: what we ask a page to be, where endpoints are looked for (protocols.md A-14)
+DEFAULT_ACCEPT = "text/html, application/xhtml+xml;q=0.9, */*;q=0.1"
+
 Headers = tuple[tuple[str, str], ...]
 HeadersLike = Mapping[str, str] | Iterable[tuple[str, str]]
 

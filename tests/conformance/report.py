@@ -63,7 +63,7 @@ def numeric(id: str) -> tuple[str, int]:
 
 
 def shown_by(recorder: Recorder) -> dict[str, list[str]]:
-    """The tests that cite each id, with `nodeid outcome` each."""
+    """The tests that cite each id, by their node ids."""
     found: dict[str, list[str]] = defaultdict(list)
     for node, ids in recorder.cited.items():
         for id in ids:

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from linkback.errors import Reason, Refused
-from linkback.fetch import DEFAULT_ACCEPT, Fetcher
+from linkback.fetch import Fetcher
 from linkback.jobs import Runner
 from linkback.policy import Policy
 from linkback.site import Site
-from linkback.wire import Request, Response
+from linkback.wire import DEFAULT_ACCEPT, Request, Response
 from tests.serving import LOOPBACK, eventually, served
 
 if TYPE_CHECKING:

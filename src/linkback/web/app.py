@@ -148,8 +148,10 @@ class App:
 
     def _listed(self, protocol: Protocol, request: Request) -> Response | None:
         """The mentions of a page, where a request asks for them in its protocol's own way."""
-        target = protocol.read_query(request, _target_of(request)) if isinstance(protocol, Lister) else None
-        if target is None or not isinstance(protocol, Lister):
+        if not isinstance(protocol, Lister):
+            return None
+        target = protocol.read_query(request, _target_of(request))
+        if target is None:
             return None
         page = urls.check_argument(target, Reason.TARGET_INVALID)
         try:
