@@ -39,7 +39,10 @@ check: lint $(VENV)/.ready-test  ## style, types, and the test suite with its br
 conformance: $(VENV)/.ready-test  ## which requirement is shown by which tests; writes docs/conformance.md
 	$(BIN)/python -m tests.conformance.report
 
+peers: $(VENV)/.ready-test  ## other people's senders and receivers, for the interop tests
+	$(BIN)/python -m tests.interop.environments
+
 clean:  ## remove what these commands made
 	rm -rf $(VENV) .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 
-.PHONY: help demo test lint check conformance clean
+.PHONY: help demo test lint check conformance peers clean

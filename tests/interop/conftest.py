@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from linkback.fetch import Fetcher
+from tests.interop.environments import PEERS, Environment, Unavailable
 from tests.interop.ours import Blog, Sources, listening
 from tests.interop.peer import Post, WordPress
 from tests.serving import LOOPBACK, pages, served
@@ -26,6 +28,31 @@ def wordpress() -> Iterator[WordPress]:
         pytest.skip(_NO_WORDPRESS)
     yield peer
     peer.tidy()
+
+
+@pytest.fixture(scope="session")
+def environment() -> Callable[[str], Environment]:
+    """The environment of a peer by its name; without it the test is skipped.
+
+    Where LINKBACK_REQUIRE_PEERS is set it is made, and the test fails if it cannot be.
+    """
+
+    required = os.environ.get("LINKBACK_REQUIRE_PEERS")
+
+    @functools.cache
+    def look(name: str) -> Environment | str:
+        try:
+            return PEERS[name].make() if required else PEERS[name].find()
+        except Unavailable as error:
+            return str(error)
+
+    def give(name: str) -> Environment:
+        found = look(name)
+        if isinstance(found, Environment):
+            return found
+        return pytest.fail(found, pytrace=False) if required else pytest.skip(found)
+
+    return give
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from linkback.errors import Reason
 from linkback.fetch import Fetcher
 from linkback.jobs import External
 from linkback.model import Author, Claim, ClaimState, Outcome, Reply, Status
+from linkback.policy import Outgoing
 from linkback.protocols import Pingback, TrackBack
 from linkback.site import Site
 from tests.interop.ours import Blog, Sources, listening, run, send, serve
@@ -171,7 +172,12 @@ def test_two_links_to_one_throttling_blog_both_arrive(
     source = sources.add("Two links", linking_to(target.url, other.url))
     now = datetime.now(UTC)
     with Site(
-        sources.url, store=f"sqlite:///{tmp_path / 'our.db'}", fetch=fetch, runner=External(), clock=lambda: now
+        sources.url,
+        store=f"sqlite:///{tmp_path / 'our.db'}",
+        fetch=fetch,
+        runner=External(),
+        outgoing=Outgoing(host_seconds=0),
+        clock=lambda: now,
     ) as site:
         site.publish(source)
         site.work()
