@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import gzip
 import socket
-import socketserver
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -16,69 +13,11 @@ from linkback.errors import TimedOut, Unreachable
 from linkback.model import Claim
 from linkback.protocols import Pingback
 from linkback.sender import discover as find
+from tests.conformance.rawserver import HTML, Answers, page, redirect, web
 from tests.serving import LOOPBACK
 
-#: what a path answers: bytes to send as they are
-Answers = dict[str, Callable[[bytes], bytes] | bytes]
-
-HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n"
 WM = b'Link: </wm>; rel="webmention"\r\n'
 NOWHERE = "https://t.example/post"
-
-
-def page(body: bytes = b"", headers: bytes = b"") -> bytes:
-    return HTML + headers + b"Content-Length: %d\r\n\r\n" % len(body) + body
-
-
-def redirect(to: str, status: int = 302, headers: bytes = b"") -> bytes:
-    return b"HTTP/1.1 %d Found\r\nLocation: %s\r\n%sContent-Length: 0\r\n\r\n" % (status, to.encode(), headers)
-
-
-class Web:
-    """A server of raw answers; `seen` holds the requests, whole."""
-
-    def __init__(self, answers: Answers) -> None:
-        self.seen: list[bytes] = []
-        web = self
-
-        class Handler(socketserver.BaseRequestHandler):
-            def handle(self) -> None:
-                data = b""
-                while b"\r\n\r\n" not in data:
-                    data += self.request.recv(65536) or b"\r\n\r\n"
-                head, _, body = data.partition(b"\r\n\r\n")
-                length = next(
-                    (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-l")), 0
-                )
-                while len(body) < length:
-                    body += self.request.recv(65536)
-                web.seen.append(head + b"\r\n\r\n" + body)
-                path = head.split(b" ")[1].decode()
-                answer = answers.get(path, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
-                self.request.sendall(answer(web.seen[-1]) if callable(answer) else answer)
-
-        class Server(socketserver.ThreadingTCPServer):
-            allow_reuse_address = True
-            daemon_threads = True
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-
-    def paths(self) -> list[str]:
-        return [request.split(b" ")[1].decode() for request in self.seen]
-
-
-@contextmanager
-def web(answers: Answers) -> Iterator[Web]:
-    found = Web(answers)
-    thread = threading.Thread(target=found.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield found
-    finally:
-        found.server.shutdown()
-        found.server.server_close()
-        thread.join(10)
 
 
 def fetcher(**limits: float) -> Fetcher:
