@@ -21,10 +21,11 @@ RANKS: tuple[frozenset[str], ...] = tuple(
         "urls model tagsoup addresses deadline charsets inflate",
         "forms markup linkheader rdf xmltext",
         "page",
-        "discovery validator nearmiss policy ownpages jsonld microformats tree wpexcerpt",
-        "extract protocols door",
+        "discovery validator nearmiss policy ownpages owing jsonld microformats tree wpexcerpt",
+        "extract protocols door content",
         "receiver exchange",
         "sender fetch jobs store",
+        "discoveries",
         "inbox outbox",
         "site verbs explain testing",
         "web",
@@ -36,7 +37,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
     )
 )
 #: modules that import each other inside one package
-PACKAGES = frozenset({"protocols", "store", "web", "adapters", "demo"})
+PACKAGES = frozenset({"protocols", "store", "web", "adapters", "demo", "cli"})
 #: outside library -> the only modules that may import it
 OWNERS = {
     "ada_url": {"urls"},

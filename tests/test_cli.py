@@ -366,6 +366,51 @@ def test_publish_where_no_page_listens_exits_3_each_time(
     assert "linked pages told before: 0, not listening: 1" in again.err
 
 
+GONE = '<meta http-equiv="status" content="410 Gone"><title>Deleted</title>'
+
+
+def test_an_edit_and_a_deletion_are_told_to_whom_they_concern(
+    blog: Site, out: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each step shows first whom it would tell; webmention hears of all of them."""
+    bodies = {"/": f"<p>1 <a href='{post(blog, '/a')}'>a</a>"}
+    told: list[list[str]] = []
+    with served(pages(bodies)) as source:
+        for command, body in (
+            ("publish", bodies["/"]),
+            ("publish", bodies["/"] + " and more"),
+            ("publish", f"<p>2 <a href='{post(blog, '/b')}'>b</a>"),
+            ("unpublish", GONE),
+        ):
+            bodies["/"] = body
+            dry = Ran(capsys, command, source, "--dry-run", *out)
+            ran = Ran(capsys, command, source, *out)
+            assert (dry.code, ran.code) == (0, 0)
+            shown, told_of = ({(row["target"], row["cause"]) for row in each.rows} for each in (dry, ran))
+            assert shown == told_of
+            told.append(sorted(row["cause"] for row in ran.rows))
+            again = Ran(capsys, command, source, *out)
+            assert (again.code, again.out) == (0, "")
+    assert told == [["new"], ["update"], ["new", "removed"], ["deleted"]]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--dry-run",)])
+def test_a_post_that_is_still_there_is_not_unpublished(
+    blog: Site, source: str, out: tuple[str, ...], capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    Ran(capsys, "publish", source, *out)
+    ran = Ran(capsys, "unpublish", source, *arguments, *out)
+    assert (ran.code, ran.out) == (2, "")
+    assert "answers 200: it must answer 410 Gone first" in ran.err
+
+
+def test_whom_a_dry_run_would_tell_is_readable(
+    blog: Site, source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = Ran(capsys, "publish", source, "--dry-run", "--database", f"sqlite:///{tmp_path}/out.db", *OPEN)
+    assert ran.out.splitlines() == [f"new {post(blog, '/a')}", f"new {post(blog, '/b')}"]
+
+
 def test_publish_of_a_post_without_links_says_so(
     source: str, out: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy
 
-from linkback.errors import Blocked, FetchError, Refused, SourceGone, StoreError, TimedOut
+from linkback.errors import Blocked, FetchError, Reason, Refused, SourceGone, StoreError, TimedOut
 from linkback.forms import read_form
 from linkback.jobs import External
-from linkback.model import Delivery, Outcome
-from linkback.policy import Retry
+from linkback.model import Cause, Delivery, Outcome
+from linkback.policy import Outgoing, Retry
 from linkback.protocols import BUILTIN, xmlrpc
 from linkback.site import LEASE_SECONDS, MOST_ATTEMPTS, Site
 from linkback.testing import Answering, FakeClock, FakeWeb, unreachable
@@ -61,7 +62,14 @@ def site(database: str, web: FakeWeb, clock: FakeClock) -> Iterator[Site]:
 def a_site(database: str, web: FakeWeb, clock: FakeClock) -> Site:
     retry = Retry(delays=(60.0, 600.0), jitter=0.0)
     return Site(
-        "https://s.example", store=database, fetch=web, clock=clock, retry=retry, runner=External(), name="Mine"
+        "https://s.example",
+        store=database,
+        fetch=web,
+        clock=clock,
+        pause=clock.advance,
+        retry=retry,
+        runner=External(),
+        name="Mine",
     )
 
 
@@ -170,16 +178,6 @@ def test_publishing_again_sends_nothing_again(site: Site, web: FakeWeb, endpoint
     assert web.requests == []
 
 
-def test_a_changed_post_owes_only_what_is_new(site: Site, web: FakeWeb) -> None:
-    """VB-67: a pingback has no update."""
-    web.pages |= {T: LISTENING[PB], PB: fault(48)}
-    site.publish(S, LINKS_T)
-    site.drain()
-    assert [owed.target for owed in site.publish(S, f"<a href='{U}'>")] == [U]
-    site.drain()
-    assert [post.url for post in web.posts] == [PB]
-
-
 def test_a_transaction_that_is_rolled_back_owes_nothing(site: Site, database: str) -> None:
     engine = sqlalchemy.create_engine(database)
     with engine.connect() as connection:
@@ -206,6 +204,384 @@ def test_deliveries_of_a_post_are_its_own(site: Site) -> None:
     assert [delivery.target for delivery in site.deliveries()] == [T, U]
 
 
+# edits
+
+
+def told(site: Site, web: FakeWeb, endpoint: str = WM) -> None:
+    """A post whose link was told."""
+    web.pages |= {T: LISTENING[endpoint], endpoint: {WM: Response(202), PB: fault(48), TB: TB_OK}[endpoint]}
+    web.pages |= {U: LISTENING[WM]}
+    site.publish(S, LINKS_T)
+    site.drain(patience=5)
+    assert only(site).told
+    web.requests.clear()
+
+
+def posted(web: FakeWeb) -> list[str]:
+    """The target of each webmention that was sent, or the URL of another POST."""
+    return [dict(read_form(post)).get(b"target", post.url.encode()).decode() for post in web.posts]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "html", "expected"),
+    [
+        pytest.param(WM, f"<a href='{U}'>", [U, T], id="VB-66"),
+        pytest.param(PB, f"<a href='{U}'>", [U], id="VB-67"),
+        pytest.param(TB, f"<a href='{U}'>", [U], id="B-63 trackback"),
+        pytest.param(WM, f"<p>I love <a href='{T}'>this</a>.", [T], id="B-60 changed"),
+        pytest.param(WM, f"<p>I love <a href='{T}'>this</a> and <a href='{U}'>", [T, U], id="B-60 added"),
+        pytest.param(PB, f"<p>I love <a href='{T}'>this</a>.", [], id="B-63 changed"),
+        pytest.param(WM, LINKS_T, [], id="VB-69"),
+    ],
+)
+def test_an_edit_is_told_to_whom_it_concerns(
+    site: Site, web: FakeWeb, endpoint: str, html: str, expected: list[str]
+) -> None:
+    """protocols.md B-60, B-61, B-63."""
+    told(site, web, endpoint)
+    owed = site.publish(S, html)
+    assert sorted(delivery.target for delivery in owed) == sorted(expected)
+    web.pages[WM] = Response(202)
+    site.drain(patience=5)
+    assert sorted(posted(web)) == sorted(expected)
+    assert site.store.next_due() is None
+
+
+def test_an_edit_looks_for_the_endpoint_anew(site: Site, web: FakeWeb) -> None:
+    """B-60, VA-105: whatever was remembered."""
+    told(site, web)
+    elsewhere = "https://elsewhere.example/wm"
+    web.pages |= {T: Response(200, (HTML, ("Link", f"<{elsewhere}>; rel=webmention"))), elsewhere: Response(202)}
+    site.publish(S, LINKS_T + "!")
+    site.drain(patience=5)
+    assert [post.url for post in web.posts] == [elsewhere]
+    assert only(site).endpoint == elsewhere
+
+
+def test_who_was_told_by_webmention_hears_by_nothing_else(site: Site, web: FakeWeb) -> None:
+    """VB-78, B-64: a pingback would be a second entry."""
+    told(site, web)
+    web.pages |= {T: LISTENING[PB], PB: fault(48)}
+    site.publish(S, LINKS_T + "!")
+    site.drain(patience=5)
+    assert web.posts == []
+    assert (only(site).outcome, only(site).told) == (Outcome.NO_ENDPOINT, "webmention")
+    site.publish(S, LINKS_T + "!!")
+    site.drain(patience=5)
+    assert web.posts == [], "nor later"
+
+
+def test_a_link_that_was_removed_is_told_once(site: Site, web: FakeWeb) -> None:
+    told(site, web)
+    web.pages[WM] = Response(400)
+    site.publish(S, "<p>1")
+    site.drain(patience=5)
+    assert (only(site).cause, only(site).outcome) == (Cause.REMOVED, Outcome.REFUSED)
+    assert site.publish(S, "<p>2") == []
+    assert [owed.cause for owed in site.publish(S, LINKS_T)] == [Cause.UPDATE], "it is back"
+
+
+def test_a_link_that_goes_before_it_was_told_tells_nobody(site: Site, web: FakeWeb) -> None:
+    web.pages |= {T: LISTENING[WM], WM: Response(202)}
+    site.publish(S, LINKS_T)
+    [gone] = site.publish(S, "<p>")
+    site.drain(patience=5)
+    assert gone.outcome is only(site).outcome is Outcome.WITHDRAWN
+    assert web.requests == []
+    site.publish(S, LINKS_T)
+    site.drain(patience=5)
+    assert only(site).outcome is Outcome.ACCEPTED
+
+
+def test_what_did_not_arrive_is_tried_again_with_the_next_edit(site: Site, web: FakeWeb) -> None:
+    web.pages |= {T: "<p>no endpoint yet"}
+    site.publish(S, LINKS_T)
+    site.drain(patience=5)
+    web.pages |= {T: LISTENING[PB], PB: fault(48)}
+    assert site.publish(S, LINKS_T) == []
+    site.publish(S, LINKS_T + "!")
+    site.drain(patience=5)
+    assert only(site).outcome is Outcome.SENT
+
+
+def test_everybody_may_be_told_again_at_will(site: Site, web: FakeWeb) -> None:
+    """B-61: "unless forced"."""
+    told(site, web)
+    assert [owed.cause for owed in site.publish(S, LINKS_T, force=True)] == [Cause.UPDATE]
+
+
+def test_a_dry_run_says_what_would_be_sent(site: Site, web: FakeWeb) -> None:
+    told(site, web)
+    owed = site.publish(S, f"<a href='{U}'>", dry_run=True)
+    assert [(one.target, one.cause) for one in owed] == [(U, Cause.NEW), (T, Cause.REMOVED)]
+    assert site.drain() == 0
+    assert [(one.target, one.outcome) for one in site.deliveries()] == [(T, Outcome.ACCEPTED)]
+    assert [one.cause for one in site.unpublish(S, dry_run=True)] == [Cause.DELETED]
+    assert site.drain() == 0
+
+
+GONE_META = "<meta http-equiv=status content='410 Gone'><title>Deleted</title>"
+
+
+@pytest.mark.parametrize("answer", [Response(410, body=b"It was here."), Response(410), GONE_META])
+def test_a_deletion_is_told_to_all_who_can_hear(site: Site, web: FakeWeb, answer: Answering) -> None:
+    """VB-68, B-62, D-26."""
+    told(site, web)
+    web.pages[S] = answer
+    assert [owed.cause for owed in site.unpublish(S, check=True)] == [Cause.DELETED]
+    site.drain(patience=5)
+    assert posted(web) == [T]
+    assert site.unpublish(S) == []
+    web.pages[S] = LINKS_T
+    assert [owed.cause for owed in site.publish(S, LINKS_T)] == [Cause.UPDATE], "it came back"
+
+
+def test_a_deletion_tells_nothing_by_pingback(site: Site, web: FakeWeb) -> None:
+    told(site, web, PB)
+    assert site.unpublish(S) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "detail"),
+    [
+        pytest.param(LINKS_T, "the post answers 200", id="VB-68"),
+        (Response(404), "the source answers 404"),
+        (Response(503), "the server answered 503"),
+        (unreachable(S), "connection refused"),
+    ],
+)
+def test_a_post_that_is_still_there_is_not_told_to_be_deleted(
+    site: Site, web: FakeWeb, clock: FakeClock, answer: Answering, detail: str
+) -> None:
+    """VB-68, B-62: 410 first."""
+    told(site, web)
+    web.pages[S] = answer
+    with pytest.raises(Refused, match=r"410 Gone first") as caught:
+        site.unpublish(S, check=True)
+    assert detail in caught.value.detail
+    assert site.store.next_due() is None
+    site.unpublish(S)
+    for _ in range(3):
+        site.drain(patience=5)
+        clock.advance(600)
+    assert web.posts == []
+    assert only(site).outcome is Outcome.FAILED
+    assert detail in only(site).detail
+
+
+def test_a_deletion_waits_for_the_page_to_go(site: Site, web: FakeWeb, clock: FakeClock) -> None:
+    """In the host's transaction the page is still there."""
+    told(site, web)
+    site.unpublish(S)
+    site.drain(patience=5)
+    web.pages[S] = Response(410)
+    clock.advance(60)
+    site.drain(patience=5)
+    assert posted(web) == [T]
+
+
+def test_an_edit_between_the_look_and_the_post_is_what_is_told(site: Site, web: FakeWeb) -> None:
+    """The POST of the first version is not made."""
+    told(site, web)
+
+    def look(request: Request) -> Response:
+        web.pages[T] = LISTENING[WM]
+        site.publish(S, "<p>")
+        return LISTENING[WM]
+
+    web.pages[T] = look
+    site.publish(S, LINKS_T + "!")
+    site.drain(patience=5)
+    assert posted(web) == [T]
+    assert (only(site).cause, only(site).attempts, only(site).revision) == (Cause.REMOVED, 1, 3)
+
+
+def test_an_edit_while_the_post_is_in_flight_is_told_after_it(site: Site, web: FakeWeb) -> None:
+    def receive(request: Request) -> Response:
+        web.pages[WM] = Response(202)
+        site.publish(S, LINKS_T + "!")
+        return Response(202)
+
+    web.pages |= {T: LISTENING[WM], WM: receive}
+    site.publish(S, LINKS_T)
+    site.drain(patience=5)
+    assert posted(web) == [T, T]
+    assert (only(site).cause, only(site).outcome) == (Cause.UPDATE, Outcome.ACCEPTED)
+
+
+# when, whom, how much
+
+
+def test_a_post_that_comes_out_later_is_told_then(site: Site, web: FakeWeb, clock: FakeClock) -> None:
+    web.pages |= {T: LISTENING[WM], WM: Response(202)}
+    site.publish(S, LINKS_T, at=clock() + timedelta(hours=1))
+    assert waits(site, clock) == 3600
+    site.publish(S, LINKS_T, at=clock() + timedelta(hours=2))
+    assert waits(site, clock) == 7200, "it was put off"
+    site.publish(S, LINKS_T + "!", at=clock() + timedelta(minutes=1))
+    assert waits(site, clock) == 60, "and brought forward"
+    clock.advance(60)
+    site.drain(patience=5)
+    assert only(site).outcome is Outcome.ACCEPTED
+
+
+def test_a_post_whose_time_has_come_is_told_now(site: Site, clock: FakeClock) -> None:
+    site.publish(S, LINKS_T, at=clock() - timedelta(hours=1))
+    assert waits(site, clock) == 0
+
+
+def test_a_post_that_is_not_out_cannot_be_fetched(site: Site, clock: FakeClock) -> None:
+    with pytest.raises(Refused, match="give its html"):
+        site.publish(S, at=clock() + timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("https://other.example/note", "no page of https://s.example/"),
+        ("https://s.example.other.example/", "no page of"),
+        ("http://s.example:81/", "no page of"),
+    ],
+)
+def test_only_posts_of_ours_are_told(site: Site, url: str, why: str) -> None:
+    with pytest.raises(Refused, match=why):
+        site.publish(url, LINKS_T)
+    with pytest.raises(Refused, match=why):
+        site.unpublish(url)
+    assert site.deliveries() == []
+
+
+LINKS = (
+    f"<a href='{T}'>1</a><a rel='nofollow me' href='{U}'>2</a><a href='https://sub.v.example/'>3</a>"
+    "<a href='/own'>4</a><a data-linkback=no href='https://w.example/'>5</a>"
+)
+SUB, OWN = "https://sub.v.example/", "https://s.example/own"
+
+
+@pytest.mark.parametrize(
+    ("outgoing", "told"),
+    [
+        (Outgoing(), [T, U, SUB, OWN]),
+        (Outgoing(skip_rels=["NoFollow"]), [T, SUB, OWN]),
+        (Outgoing(skip_hosts=["v.example", "t.example"]), [U, OWN]),
+        (Outgoing(skip_same_host=True), [T, U, SUB]),
+    ],
+)
+def test_some_links_are_nobodys_business(database: str, outgoing: Outgoing, told: list[str]) -> None:
+    """protocols.md B-1, B-5; a link may say so itself."""
+    with Site("https://s.example", store=database, fetch=FakeWeb(), runner=External(), outgoing=outgoing) as site:
+        assert [owed.target for owed in site.publish(S, LINKS)] == told
+
+
+@pytest.mark.parametrize(
+    ("html", "why"),
+    [
+        pytest.param("".join(f"<a href='/{n}'>" for n in range(5001)), "links to 5,001 pages; 5,000", id="links"),
+        pytest.param("x" * 50_000_000, "50,000,000 bytes; 5,242,880", id="bytes"),
+        pytest.param(b"x" * 5_242_881, "5,242,881 bytes", id="just too many"),
+    ],
+)
+def test_a_post_has_limits_and_says_which(site: Site, html: str | bytes, why: str) -> None:
+    with pytest.raises(Refused, match=why) as caught:
+        site.publish(S, html)
+    assert caught.value.reason is Reason.TOO_LARGE
+    assert site.deliveries() == []
+
+
+def test_a_post_within_the_limits_is_taken_whole(site: Site) -> None:
+    html = "".join(f"<a href='/{n}'>" for n in range(5000))
+    assert len(site.publish(S, html)) == 5000
+
+
+# turns at a host, and what is remembered of it
+
+SECOND = "https://t.example/second"
+BOTH = f"<a href='{T}'>1</a> <a href='{SECOND}'>2</a>"
+
+
+def test_a_host_gets_one_notice_at_a_time(database: str, web: FakeWeb, clock: FakeClock) -> None:
+    """VB-75, B-12: three targets on one endpoint host, a second apart."""
+    sent: list[float] = []
+    began = clock()
+
+    def receive(request: Request) -> Response:
+        sent.append((clock() - began).total_seconds())
+        return Response(202)
+
+    targets = [f"https://t{number}.example/" for number in range(3)]
+    web.pages |= dict.fromkeys(targets, LISTENING[WM]) | {WM: receive}
+    with Site(
+        "https://s.example", store=database, fetch=web, clock=clock, pause=clock.advance, runner=External()
+    ) as at:
+        at.publish(S, " ".join(f"<a href='{target}'>" for target in targets))
+        at.drain()
+    assert sent == [0, 1, 2]
+
+
+def test_a_host_that_is_busy_longer_is_left_for_later_and_nothing_is_counted(site: Site, web: FakeWeb) -> None:
+    def receive(request: Request) -> Response:
+        web.pages[WM] = Response(202)
+        assert site.drain() > 0, "the other was looked at, and put off"
+        return Response(202)
+
+    web.pages |= {T: LISTENING[WM], U: LISTENING[WM], WM: receive}
+    site.publish(S, f"<a href='{T}'>1</a> <a href='{U}'>2</a>")
+    site.drain(patience=5)
+    assert [(one.outcome, one.attempts) for one in site.deliveries()] == [(Outcome.ACCEPTED, 1)] * 2
+
+
+def test_draining_with_patience_makes_what_comes_due_meanwhile(site: Site, web: FakeWeb) -> None:
+    web.pages |= {T: LISTENING[WM], SECOND: LISTENING[WM], WM: Response(202)}
+    site.publish(S, BOTH)
+    assert site.drain() == 1
+    assert site.drain(patience=5) == 1
+
+
+def test_a_host_that_wants_rest_gets_it_from_every_delivery(site: Site, web: FakeWeb, clock: FakeClock) -> None:
+    """B-12."""
+    web.pages |= {T: LISTENING[WM], SECOND: LISTENING[WM]}
+    web.pages[WM] = answers(Response(429, (("Retry-After", "300"),)), Response(202), Response(202))
+    site.publish(S, BOTH)
+    site.drain(patience=5)
+    assert len(web.posts) == 1
+    clock.advance(310)
+    site.drain(patience=5)
+    assert [one.outcome for one in site.deliveries()] == [Outcome.ACCEPTED] * 2
+
+
+def remembered(*headers: tuple[str, str]) -> Response:
+    return Response(200, (HTML, ("Cache-Control", "max-age=600"), *headers))
+
+
+def test_a_page_is_asked_once_while_its_answer_holds(site: Site, web: FakeWeb) -> None:
+    """VA-104, A-12."""
+    web.pages |= {T: remembered(("Link", f"<{WM}>; rel=webmention")), WM: Response(202)}
+    for note in ("1", "2"):
+        site.publish(f"https://s.example/{note}", LINKS_T)
+    site.drain(patience=5)
+    assert web.requested.count(T) == 1
+    assert len(web.posts) == 2
+
+
+@pytest.mark.parametrize("status", [404, 405, 410, 501])
+def test_an_endpoint_from_memory_that_is_none_is_looked_for_again(site: Site, web: FakeWeb, status: int) -> None:
+    """B-38, B-53: rediscover once bypassing the memory; send again only where the endpoint changed."""
+    web.pages |= {T: remembered(("Link", f"<{WM}>; rel=webmention")), WM: Response(202)}
+    site.publish(S, LINKS_T)
+    site.drain()
+    elsewhere = "https://elsewhere.example/wm"
+    web.pages |= {WM: Response(status), T: remembered(("Link", f"<{elsewhere}>; rel=webmention"))}
+    web.pages[elsewhere] = Response(202)
+    site.publish("https://s.example/second", LINKS_T)
+    site.drain(patience=5)
+    assert site.deliveries()[-1].endpoint == elsewhere
+    web.requests.clear()
+    web.pages[elsewhere] = Response(status)
+    site.publish("https://s.example/third", LINKS_T)
+    site.drain(patience=5)
+    assert len(web.posts) == 1, "it is where it was"
+
+
 # delivering
 
 
@@ -224,6 +600,7 @@ def test_a_delivery_says_how_it_ended(site: Site, web: FakeWeb) -> None:
         status_url="https://t.example/st/1",
         attempts=1,
         id=owed.id,
+        told="webmention",
     )
     assert site.store.next_due() is None
 
@@ -500,7 +877,7 @@ def test_a_delivery_that_was_in_flight_when_given_up_is_unknown(site: Site, cloc
     site.publish(S, LINKS_T)
     for _ in range(MOST_ATTEMPTS):
         [job] = site.store.lease(clock(), clock())
-        site.store.begin_post(job, "webmention", WM, until=clock())
+        site.store.begin_post(job, only(site), "webmention", WM, now=clock(), until=clock(), gap=timedelta(0))
     site.drain()
     assert only(site).outcome is Outcome.UNKNOWN
 

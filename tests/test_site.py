@@ -30,6 +30,7 @@ PATIENCE = 30.0
 S = "https://s.example/note"
 T = "https://t.example/post"
 U = "https://u.example/"
+V = "https://v.example/"
 LINKING = f"<title>Note</title><p>I like <a href='{T}'>this</a>.</p>"
 WEBMENTION = Claim("webmention", S, T)
 QUICK = Policy(settle_seconds=0)
@@ -139,7 +140,7 @@ def test_by_default_a_site_works_with_the_real_network_clock_and_threads(
 def test_draining_does_what_is_due_and_counts_it(site: Site, web: FakeWeb) -> None:
     assert site.drain() == 0
     site.receive(WEBMENTION)
-    site.publish("https://t.example/own", f"<a href='{U}'><a href='{U}#2'>")
+    site.publish("https://t.example/own", f"<a href='{U}'><a href='{V}'>")
     assert site.drain() == 3
     assert site.drain() == 0
     assert len(site.mentions()) == 1
@@ -150,7 +151,7 @@ def test_draining_does_what_is_due_and_counts_it(site: Site, web: FakeWeb) -> No
 def test_work_may_be_of_one_kind_only(site: Site, kind: JobKind | None, done: int, left: int) -> None:
     """A deploy step sends; it does not check claims by rules that it does not know."""
     site.receive(WEBMENTION)
-    site.publish("https://t.example/own", f"<a href='{U}'><a href='{U}#2'>")
+    site.publish("https://t.example/own", f"<a href='{U}'><a href='{V}'>")
     assert site.drain(kind=kind) == done
     assert site.drain() == left
 
@@ -170,18 +171,18 @@ class LettingGo(Embedded):
 def test_draining_waits_for_what_the_threads_have_in_hand(tmp_path: Path) -> None:
     """`with Site(…) as site: site.publish(…); site.drain()` sends, however slow the endpoints are."""
     let_go, begun = threading.Event(), threading.Barrier(3)
-    listening = Response(200, (("Link", "<https://u.example/wm>; rel=webmention"),))
+    listening = Response(200, (("Link", "</wm>; rel=webmention"),))
 
     def slow(request: object) -> Response:
         begun.wait(PATIENCE)
         let_go.wait(PATIENCE)
         return Response(202)
 
-    web = FakeWeb({U: listening, U + "2": listening, "https://u.example/wm": slow})
+    web = FakeWeb({U: listening, V: listening, U + "wm": slow, V + "wm": slow})
     runner = LettingGo(let_go)
     store = f"sqlite:///{tmp_path / 'linkback.db'}"
     with Site("https://t.example", store=store, fetch=web, runner=runner) as site:
-        site.publish("https://t.example/own", f"<a href='{U}'><a href='{U}2'>")
+        site.publish("https://t.example/own", f"<a href='{U}'><a href='{V}'>")
         begun.wait(PATIENCE)
         assert {delivery.outcome for delivery in site.deliveries()} == {Outcome.UNKNOWN}, "its POST was begun"
         assert site.drain() == 0, "the threads had them all"

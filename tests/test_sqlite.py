@@ -17,8 +17,8 @@ import pytest
 import sqlalchemy
 
 from linkback.errors import StoreError
-from linkback.model import Claim, Delivery
-from linkback.store import ClaimRecord, Storage, open_store
+from linkback.model import Claim
+from linkback.store import ClaimRecord, Edit, Storage, open_store
 from linkback.store.engine import Database, read_url
 from linkback.store.sql import SqlStore
 
@@ -27,7 +27,7 @@ PAGE = "https://bob.example/post"
 SOURCE = "https://alice.example/a"
 NOON = datetime(2024, 5, 6, 12, 0, tzinfo=UTC)
 CLAIM = ClaimRecord(id="a", site=SITE, key="0" * 64, page=PAGE, claim=Claim("webmention", SOURCE, PAGE), received=NOON)
-OWED = Delivery(source=PAGE, target="https://carol.example/x")
+EDIT = Edit(site=SITE, source=PAGE, targets=["https://carol.example/x"], now=NOON)
 
 
 @pytest.fixture
@@ -49,12 +49,12 @@ def test_deliveries_join_the_hosts_transaction(file_store: Storage, file_url: st
     """What the host rolls back was never owed; what it commits is."""
     host = sqlalchemy.create_engine(file_url)
     with host.connect() as connection:
-        assert len(file_store.add_deliveries(SITE, [OWED], due=NOON, connection=connection)) == 1
+        assert len(file_store.record_edit(EDIT, connection=connection)) == 1
         connection.rollback()
     assert file_store.deliveries() == []
     assert file_store.next_due() is None
     with host.begin() as connection:
-        (owed,) = file_store.add_deliveries(SITE, [OWED], due=NOON, connection=connection)
+        (owed,) = file_store.record_edit(EDIT, connection=connection)
         assert connection.in_transaction()
     assert file_store.deliveries() == [owed]
     assert file_store.next_due() == NOON
@@ -63,15 +63,15 @@ def test_deliveries_join_the_hosts_transaction(file_store: Storage, file_url: st
 
 def test_a_connection_to_a_database_without_our_tables_is_a_clear_error(file_store: Storage) -> None:
     host = sqlalchemy.create_engine("sqlite://")
-    with host.connect() as connection, pytest.raises(StoreError, match="no such table: linkback_deliveries"):
-        file_store.add_deliveries(SITE, [OWED], due=NOON, connection=connection)
+    with host.connect() as connection, pytest.raises(StoreError, match="no such table: linkback_posts"):
+        file_store.record_edit(EDIT, connection=connection)
     host.dispose()
 
 
 def test_a_connection_that_is_none_of_sqlalchemys_is_refused(file_store: Storage, tmp_path: Path) -> None:
     raw = sqlite3.connect(tmp_path / "linkback.db")
     with pytest.raises(StoreError, match="SQLAlchemy Connection, not Connection"):
-        file_store.add_deliveries(SITE, [OWED], due=NOON, connection=raw)
+        file_store.record_edit(EDIT, connection=raw)
     raw.close()
 
 
@@ -249,9 +249,8 @@ def test_a_value_that_was_edited_by_hand_is_a_clear_error(file_store: Storage, t
 
 
 def test_processes_never_share_a_job(file_store: Storage, file_url: str) -> None:
-    file_store.add_deliveries(
-        SITE, [Delivery(source=SOURCE, target=f"https://c.example/{n}") for n in range(60)], due=NOON
-    )
+    targets = [f"https://c.example/{n}" for n in range(60)]
+    file_store.record_edit(Edit(site=SITE, source=SOURCE, targets=targets, now=NOON))
     code = """
         import sys
         from datetime import datetime, timedelta, UTC

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,8 +15,8 @@ import sqlalchemy
 
 from linkback import urls
 from linkback.errors import Reason, StoreError
-from linkback.model import Author, Claim, ClaimState, Delivery, Job, JobKind, Mention, Outcome, Status
-from linkback.store import MOST_OPEN_CLAIMS, ClaimRecord, Storage, Verdict, open_store
+from linkback.model import Author, Cause, Claim, ClaimState, Delivery, Job, JobKind, Mention, Outcome, Status, Turn
+from linkback.store import MOST_OPEN_CLAIMS, ClaimRecord, Edit, Storage, Verdict, open_store
 
 SITE = "https://bob.example"
 PAGE = "https://bob.example/post"
@@ -242,19 +243,12 @@ def test_next_due_is_the_first_due_time_or_end_of_a_lease(store: Storage) -> Non
 
 @pytest.mark.parametrize(("kind", "subjects"), [(JobKind.CHECK, [KEY]), (JobKind.DELIVER, ["1"]), (None, ["1", KEY])])
 def test_jobs_may_be_taken_of_one_kind_only(store: Storage, kind: JobKind | None, subjects: list[str]) -> None:
-    store.add_deliveries(SITE, [OWED], due=NOON - MINUTE)
+    owe(store, now=NOON - MINUTE)
     store.add_claim(record("a"), due=NOON - MINUTE / 2)
     assert store.next_due(kind=kind) == (NOON - MINUTE / 2 if kind is JobKind.CHECK else NOON - MINUTE)
     assert store.next_due(kind=kind, site="https://dan.example") is None
     assert store.lease(NOON, NOON + MINUTE, limit=9, kind=kind, site="https://dan.example") == []
     assert [job.subject for job in store.lease(NOON, NOON + MINUTE, limit=9, kind=kind)] == subjects
-
-
-def test_a_job_may_end_alone(store: Storage) -> None:
-    (owed,) = store.add_deliveries(SITE, [OWED], due=NOON)
-    store.end(take(store))
-    assert store.next_due() is None
-    assert store.delivery(owed.id) == owed
 
 
 def test_a_job_does_not_end_under_a_claim_that_joined_it(store: Storage) -> None:
@@ -268,7 +262,7 @@ def test_a_job_does_not_end_under_a_claim_that_joined_it(store: Storage) -> None
 
 
 def test_a_late_worker_cannot_end_what_another_holds(store: Storage) -> None:
-    store.add_deliveries(SITE, [OWED], due=NOON)
+    store.add_claim(record("closed", open=False), due=NOON)
     slow = take(store)
     quick = take(store, NOON + MINUTE)
     store.end(slow)
@@ -637,20 +631,37 @@ def test_an_id_that_is_nobodys_finds_nothing(store: Storage, id: str) -> None:
     assert store.mention(id) is None
     assert store.moderate(id, Status.APPROVED) is None
     assert store.delivery(id) is None
-    assert not store.begin_post(Job(7, JobKind.DELIVER, id, 1), "webmention", "https://c.example/wm", until=NOON)
+    assert not post(store, Job(7, JobKind.DELIVER, id, 1), replace(OWED, id=id)).granted
 
 
 # deliveries
 
 OWED = Delivery(source=PAGE, target="https://carol.example/x")
+WM, TB = "https://carol.example/wm", "https://carol.example/tb"
+UPDATES = frozenset({"webmention"})
+_versions = itertools.count()
+
+
+def edited(*targets: str, **more: Any) -> Edit:
+    """A version of the post that was not told before."""
+    values = {"site": SITE, "source": PAGE, "targets": targets, "now": NOON, "updates": UPDATES}
+    return Edit(**{**values, "content": str(next(_versions)), **more})
+
+
+def owe(store: Storage, *targets: str, **more: Any) -> list[Delivery]:
+    return store.record_edit(edited(*(targets or (OWED.target,)), **more))
+
+
+def post(store: Storage, job: Job, owed: Delivery, endpoint: str = WM, **more: Any) -> Turn:
+    values = {"now": NOON, "until": NOON + 9 * MINUTE, "gap": timedelta(0), **more}
+    return store.begin_post(job, owed, "trackback" if endpoint == TB else "webmention", endpoint, **values)
 
 
 def test_a_delivery_is_owed_once_with_one_job(store: Storage) -> None:
-    other = Delivery(source=PAGE, target="https://carol.example/y")
-    (first,) = store.add_deliveries(SITE, [OWED], due=NOON)
+    (first,) = owe(store)
     assert first == replace(OWED, id=first.id)
-    (second,) = store.add_deliveries(SITE, [OWED, other, other], due=NOON)
-    assert second.target == other.target
+    (second,) = owe(store, OWED.target, "https://carol.example/y", "https://carol.example/y")
+    assert second.target == "https://carol.example/y"
     assert store.delivery(first.id) == first
     assert store.deliveries() == [first, second]
     jobs = store.lease(NOON, NOON + MINUTE, limit=9)
@@ -659,14 +670,14 @@ def test_a_delivery_is_owed_once_with_one_job(store: Storage) -> None:
 
 def test_targets_are_told_apart_as_written_and_by_site(store: Storage) -> None:
     targets = [OWED.target, OWED.target + "#one", OWED.target + "#two", OWED.target + "/"]
-    added = store.add_deliveries(SITE, [replace(OWED, target=target) for target in targets], due=NOON)
-    assert [delivery.target for delivery in added] == targets
-    assert len(store.add_deliveries("https://dan.example", [OWED], due=NOON)) == 1
+    assert [delivery.target for delivery in owe(store, *targets)] == targets
+    assert len(owe(store, site="https://dan.example")) == 1
 
 
 def test_deliveries_are_listed_by_site_and_source(store: Storage) -> None:
-    store.add_deliveries(SITE, [OWED, replace(OWED, source=SOURCE)], due=NOON)
-    store.add_deliveries("https://dan.example", [OWED], due=NOON)
+    owe(store)
+    owe(store, source=SOURCE)
+    owe(store, site="https://dan.example")
     assert [d.source for d in store.deliveries(site=SITE)] == [PAGE, SOURCE]
     assert len(store.deliveries(source=PAGE)) == 2
     assert len(store.deliveries(site=SITE, source=PAGE)) == 1
@@ -674,17 +685,17 @@ def test_deliveries_are_listed_by_site_and_source(store: Storage) -> None:
 
 
 def test_more_deliveries_than_one_statement_takes(store: Storage) -> None:
-    many = [replace(OWED, target=f"https://c.example/{number}") for number in range(1100)]
-    assert len(store.add_deliveries(SITE, many, due=NOON)) == 1100
-    assert store.add_deliveries(SITE, many, due=NOON) == []
+    many = [f"https://c.example/{number}" for number in range(1100)]
+    assert len(owe(store, *many)) == 1100
+    assert owe(store, *many) == []
 
 
 def test_a_delivery_that_ended_is_recorded_whole(store: Storage) -> None:
-    (owed,) = store.add_deliveries(SITE, [OWED], due=NOON)
+    (owed,) = owe(store)
     ended = replace(
         owed,
         protocol="webmention",
-        endpoint="https://carol.example/wm",
+        endpoint=WM,
         outcome=Outcome.ACCEPTED,
         code=201,
         detail="Created",
@@ -693,12 +704,12 @@ def test_a_delivery_that_ended_is_recorded_whole(store: Storage) -> None:
         again=2,
     )
     store.finish_delivery(take(store), ended)
-    assert store.delivery(owed.id) == ended
+    assert store.delivery(owed.id) == replace(ended, told="webmention")
     assert store.next_due() is None
 
 
 def test_a_delivery_to_try_again_keeps_its_job(store: Storage) -> None:
-    (owed,) = store.add_deliveries(SITE, [OWED], due=NOON)
+    (owed,) = owe(store)
     store.finish_delivery(take(store), replace(owed, outcome=Outcome.FAILED), again=NOON + 4 * MINUTE)
     assert store.next_due() == NOON + 4 * MINUTE
     assert take(store, NOON + 4 * MINUTE).attempts == 2
@@ -706,43 +717,40 @@ def test_a_delivery_to_try_again_keeps_its_job(store: Storage) -> None:
 
 def test_a_delivery_is_in_flight_from_its_post_to_its_end(store: Storage) -> None:
     """protocols.md B-11: a crash after the POST can be told from one before it, whatever was known before."""
-    (owed,) = store.add_deliveries(SITE, [OWED], due=NOON)
+    (owed,) = owe(store)
     failed = replace(owed, outcome=Outcome.FAILED, code=503, detail="busy", status_url="https://carol.example/1")
     store.finish_delivery(take(store), failed, again=NOON)
     job = take(store)
-    assert store.begin_post(job, "trackback", "https://carol.example/tb", until=NOON + MINUTE)
-    begun = replace(owed, protocol="trackback", endpoint="https://carol.example/tb", outcome=Outcome.UNKNOWN)
+    assert post(store, job, owed, TB).granted
+    begun = replace(owed, protocol="trackback", endpoint=TB, outcome=Outcome.UNKNOWN)
     assert store.delivery(owed.id) == replace(begun, detail="its sending was begun")
     store.finish_delivery(job, replace(begun, outcome=Outcome.SENT))
-    assert store.delivery(owed.id) == replace(begun, outcome=Outcome.SENT)
+    assert store.delivery(owed.id) == replace(begun, outcome=Outcome.SENT, told="trackback")
 
 
 def test_a_post_holds_its_job_anew(store: Storage) -> None:
     """Reading target and source may have taken most of the lease."""
-    store.add_deliveries(SITE, [OWED], due=NOON)
+    (owed,) = owe(store)
     job = take(store)
-    assert store.begin_post(job, "webmention", "https://carol.example/wm", until=NOON + 3 * MINUTE)
+    assert post(store, job, owed, until=NOON + 3 * MINUTE).granted
     assert store.lease(NOON + 2 * MINUTE, NOON + 9 * MINUTE) == []
     assert store.next_due() == NOON + 3 * MINUTE
 
 
 def test_a_late_worker_may_not_post_what_another_holds(store: Storage) -> None:
     """Else the receiver would get it twice."""
-    (owed,) = store.add_deliveries(SITE, [OWED], due=NOON)
+    (owed,) = owe(store)
     slow = take(store)
     quick = take(store, NOON + MINUTE)
-    assert not store.begin_post(slow, "webmention", "https://carol.example/wm", until=NOON + 9 * MINUTE)
+    assert post(store, slow, owed) == Turn(False)
     assert store.delivery(owed.id) == owed
     assert store.next_due() == NOON + 2 * MINUTE
-    assert store.begin_post(quick, "webmention", "https://carol.example/wm", until=NOON + 9 * MINUTE)
+    assert post(store, quick, owed).granted
 
 
-def test_a_job_that_is_no_deliverys_has_no_post(store: Storage) -> None:
-    """And its lease is as it was: nothing is half done."""
-    store.add_claim(record("a"), due=NOON)
-    with pytest.raises(StoreError, match="no delivery"):
-        store.begin_post(take(store), "webmention", "https://c.example/wm", until=NOON + 9 * MINUTE)
-    assert store.next_due() == NOON + MINUTE
+def test_a_delivery_that_is_gone_has_no_post(store: Storage) -> None:
+    owe(store)
+    assert post(store, take(store), replace(OWED, id="77")) == Turn(False, NOON)
 
 
 @pytest.mark.parametrize(
@@ -759,7 +767,7 @@ def test_a_job_that_is_no_deliverys_has_no_post(store: Storage) -> None:
 def test_a_late_worker_fills_a_gap_or_brings_good_news(
     store: Storage, known: Outcome, late: Outcome, kept: Outcome
 ) -> None:
-    (owed,) = store.add_deliveries(SITE, [OWED], due=NOON)
+    (owed,) = owe(store)
     slow = take(store)
     quick = take(store, NOON + MINUTE)
     if known is not Outcome.QUEUED:
@@ -777,13 +785,214 @@ def test_a_late_worker_with_a_delivery_that_is_gone_does_no_harm(store: Storage)
     assert store.deliveries() == []
 
 
+# edits
+
+
+def told(store: Storage, *targets: str) -> list[Delivery]:
+    """A post all of whose links were told by webmention."""
+    for owed in owe(store, *targets):
+        ended = replace(owed, outcome=Outcome.SENT, protocol="webmention", endpoint=WM, attempts=1)
+        store.finish_delivery(take(store), ended)
+    return store.deliveries()
+
+
+def test_a_post_that_says_the_same_owes_nothing_unless_it_must(store: Storage) -> None:
+    told(store)
+    again = edited(OWED.target)
+    assert [owed.cause for owed in store.record_edit(again)] == [Cause.UPDATE]
+    assert store.record_edit(again) == []
+    take(store)
+    assert [owed.cause for owed in store.record_edit(replace(again, force=True))] == []
+    assert [owed.cause for owed in store.record_edit(replace(again, gone=True))] == [Cause.DELETED]
+    assert [owed.cause for owed in store.record_edit(again)] == [Cause.UPDATE], "it is back"
+
+
+def test_a_delivery_that_is_owed_again_has_a_new_job_and_keeps_its_place(store: Storage) -> None:
+    (before,) = told(store)
+    (owed,) = owe(store, now=NOON + MINUTE)
+    assert (owed.id, owed.revision, owed.told, owed.outcome) == (before.id, 2, "webmention", Outcome.QUEUED)
+    assert store.deliveries() == [owed]
+    assert store.next_due() == NOON + MINUTE
+    assert take(store, NOON + MINUTE).attempts == 1
+
+
+def test_a_dry_edit_says_what_it_would_owe_and_records_nothing(store: Storage) -> None:
+    dry = edited(OWED.target, dry=True)
+    assert store.record_edit(dry) == [OWED]
+    assert store.deliveries() == []
+    assert store.next_due() is None
+    assert len(store.record_edit(replace(dry, dry=False))) == 1
+
+
+def test_a_delivery_waits_for_the_post_to_come_out_whenever_that_is_put(store: Storage) -> None:
+    edit = edited(OWED.target, at=NOON + 60 * MINUTE)
+    store.record_edit(edit)
+    for minutes in (60, 90, 30):
+        store.record_edit(replace(edit, at=NOON + minutes * MINUTE))
+        assert store.next_due() == NOON + minutes * MINUTE
+
+
+def test_what_was_not_sent_yet_ends_with_its_link(store: Storage) -> None:
+    owe(store)
+    (gone,) = owe(store, "https://dan.example/")[1:]
+    assert (gone.target, gone.outcome) == (OWED.target, Outcome.WITHDRAWN)
+    job = take(store)
+    store.end(job)
+    assert take(store).subject != job.subject
+
+
+@pytest.mark.parametrize("revived", [True, False])
+def test_a_job_does_not_end_under_a_delivery_that_was_owed_anew(store: Storage, revived: bool) -> None:
+    (owed,) = owe(store)
+    owe(store, "https://dan.example/")
+    job = next(job for job in store.lease(NOON, NOON + MINUTE, limit=9) if job.subject == owed.id)
+    if revived:
+        owe(store, OWED.target, "https://dan.example/", now=NOON + MINUTE / 2)
+    store.end(job)
+    left = [job.subject for job in store.lease(NOON + MINUTE / 2, NOON + MINUTE, limit=9)]
+    assert left == ([owed.id] if revived else [])
+
+
+def test_an_edit_before_the_post_stops_it(store: Storage) -> None:
+    """It would tell of the post as it was."""
+    (before,) = told(store)
+    owe(store)
+    owed = store.delivery(before.id)
+    assert owed is not None
+    job = take(store)
+    owe(store, "https://dan.example/", now=NOON + MINUTE / 4)
+    assert post(store, job, owed, now=NOON + MINUTE / 2) == Turn(False, NOON + MINUTE / 2)
+    now = store.delivery(before.id)
+    assert now is not None
+    assert (now.cause, now.outcome) == (Cause.REMOVED, Outcome.QUEUED)
+
+
+@pytest.mark.parametrize(
+    ("linked", "ended", "cause", "outcome", "heard"),
+    [
+        (True, Outcome.ACCEPTED, Cause.UPDATE, Outcome.QUEUED, "webmention"),
+        (True, Outcome.REFUSED, Cause.NEW, Outcome.QUEUED, ""),
+        (True, Outcome.UNKNOWN, Cause.UPDATE, Outcome.UNKNOWN, "webmention"),
+        (False, Outcome.ACCEPTED, Cause.REMOVED, Outcome.QUEUED, "webmention"),
+        (False, Outcome.REFUSED, Cause.REMOVED, Outcome.WITHDRAWN, ""),
+        (False, Outcome.UNKNOWN, Cause.REMOVED, Outcome.UNKNOWN, "webmention"),
+    ],
+)
+def test_an_edit_while_the_post_is_in_flight_is_told_after_it(
+    store: Storage, linked: bool, ended: Outcome, cause: Cause, outcome: Outcome, heard: str
+) -> None:
+    """The receiver may have looked too early."""
+    (owed,) = owe(store)
+    job = take(store)
+    assert post(store, job, owed).granted
+    later = NOON + MINUTE / 2
+    owe(store, *([OWED.target] if linked else ["https://dan.example/"]), now=later)
+    store.finish_delivery(job, replace(owed, outcome=ended, protocol="webmention", endpoint=WM))
+    now = store.delivery(owed.id)
+    assert now is not None
+    assert (now.cause, now.outcome, now.told) == (cause, outcome, heard)
+    assert owed.id in [job.subject for job in store.lease(later, later + MINUTE, limit=9)]
+
+
+# turns at a host
+
+SECOND = timedelta(seconds=1)
+
+
+def test_deliveries_to_one_host_are_owed_one_after_the_other(store: Storage) -> None:
+    """protocols.md B-12; another host does not wait."""
+    owe(store, "https://c.example/1", "https://c.example/2", "https://d.example/", "https://c.example/3", gap=SECOND)
+    due = []
+    for seconds in range(4):
+        jobs = store.lease(NOON + seconds * SECOND, NOON + 60 * MINUTE, limit=9)
+        due.append([store.deliveries()[int(job.subject) - 1].target for job in jobs])
+    assert due == [["https://c.example/1", "https://d.example/"], ["https://c.example/2"], ["https://c.example/3"], []]
+
+
+def two_jobs(store: Storage) -> list[tuple[Job, Delivery]]:
+    owed = {delivery.id: delivery for delivery in owe(store, "https://c.example/1", "https://c.example/2")}
+    return [(job, owed[job.subject]) for job in store.lease(NOON, NOON + 9 * MINUTE, limit=2)]
+
+
+def test_one_post_at_a_time_leaves_for_a_host(store: Storage) -> None:
+    """VB-75, B-12: never at once, and not too soon after one another."""
+    (one, first), (other, second) = two_jobs(store)
+    assert post(store, one, first, gap=SECOND).granted
+    busy = post(store, other, second, now=NOON + 3 * SECOND, gap=SECOND)
+    assert busy == Turn(False, NOON + 4 * SECOND), "nobody knows when it ends"
+    store.finish_delivery(one, replace(first, outcome=Outcome.SENT, endpoint=WM))
+    assert post(store, other, second, now=NOON + 3 * SECOND, gap=SECOND).granted
+
+
+def test_a_post_follows_another_after_the_gap(store: Storage) -> None:
+    (one, first), (other, second) = two_jobs(store)
+    post(store, one, first, gap=SECOND)
+    store.finish_delivery(one, replace(first, outcome=Outcome.SENT, endpoint=WM))
+    assert post(store, other, second, now=NOON + SECOND / 4, gap=SECOND) == Turn(False, NOON + SECOND)
+    assert post(store, other, second, now=NOON + SECOND, gap=SECOND).granted
+
+
+def test_those_that_must_wait_for_a_host_wait_in_a_row(store: Storage) -> None:
+    """Else all would come back at once."""
+    (one, first), (other, second) = two_jobs(store)
+    post(store, one, first, gap=SECOND)
+    turns = [post(store, other, second, gap=SECOND).due for _ in range(3)]
+    assert turns == [NOON + number * SECOND for number in (1, 2, 3)]
+
+
+def test_another_host_is_not_waited_for(store: Storage) -> None:
+    (one, first), (other, second) = two_jobs(store)
+    post(store, one, first, gap=SECOND)
+    assert post(store, other, second, "https://d.example/wm", gap=SECOND).granted
+
+
+def test_a_job_that_goes_on_to_another_host_lets_go_of_the_first(store: Storage) -> None:
+    """protocols.md B-9: one endpoint was none, and the next protocol's stands elsewhere."""
+    (one, first), (other, second) = two_jobs(store)
+    assert post(store, one, first).granted
+    assert post(store, one, first).granted, "its own POST is not waited for"
+    assert post(store, one, first, "https://d.example/wm").granted
+    assert post(store, other, second).granted
+
+
+def test_a_dead_workers_hold_ends_with_its_lease(store: Storage) -> None:
+    (one, first), (other, second) = two_jobs(store)
+    post(store, one, first, until=NOON + MINUTE)
+    assert not post(store, other, second, now=NOON + MINUTE - SECOND).granted
+    assert post(store, other, second, now=NOON + MINUTE).granted
+
+
+def test_a_host_that_asks_for_rest_gets_it(store: Storage) -> None:
+    """VB-49, B-12: from all deliveries, not only from the one that was answered."""
+    (one, first), (other, second) = two_jobs(store)
+    post(store, one, first)
+    failed = replace(first, outcome=Outcome.FAILED, endpoint=WM)
+    store.finish_delivery(one, failed, again=NOON + 9 * MINUTE, rest=NOON + 5 * MINUTE)
+    assert post(store, other, second, now=NOON + MINUTE) == Turn(False, NOON + 5 * MINUTE)
+
+
+def test_a_turn_that_was_not_had_is_no_attempt(store: Storage) -> None:
+    owe(store)
+    store.release(take(store), due=NOON, counted=False)
+    job = take(store)
+    assert (job.attempts, job.lease) == (1, 2)
+
+
+def test_a_job_that_waits_for_a_person_is_not_due(store: Storage) -> None:
+    owe(store)
+    store.release(take(store), due=None)
+    assert store.next_due() is None
+    assert store.lease(NOON + 999 * MINUTE, NOON + 9999 * MINUTE) == []
+
+
 # errors
 
 
 def test_a_number_too_large_for_the_database_is_a_clear_error(store: Storage) -> None:
+    (owed,) = owe(store)
     with pytest.raises(StoreError, match="too large"):
-        store.add_deliveries(SITE, [replace(OWED, code=10**30)], due=NOON)
-    assert store.deliveries() == []
+        store.finish_delivery(take(store), replace(owed, code=10**30))
+    assert store.deliveries() == [owed]
 
 
 def test_a_closed_store_says_so(store: Storage) -> None:

@@ -43,6 +43,7 @@ _HOMES = {
     "linkback.model": (
         "Author",
         "Backlink",
+        "Cause",
         "Claim",
         "ClaimState",
         "Delivery",
@@ -54,7 +55,7 @@ _HOMES = {
         "Status",
         "Via",
     ),
-    "linkback.policy": ("Policy", "Retry"),
+    "linkback.policy": ("Outgoing", "Policy", "Retry"),
     "linkback.protocols": ("BUILTIN", "Pingback", "TrackBack", "Webmention"),
     "linkback.site": ("Site",),
     "linkback.verbs": ("discover", "find_backlink", "find_endpoints", "send", "targets", "verify"),
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from linkback.model import (
         Author,
         Backlink,
+        Cause,
         Claim,
         ClaimState,
         Delivery,
@@ -92,7 +94,7 @@ if TYPE_CHECKING:
         Status,
         Via,
     )
-    from linkback.policy import Policy, Retry
+    from linkback.policy import Outgoing, Policy, Retry
     from linkback.protocols import BUILTIN, Pingback, TrackBack, Webmention
     from linkback.site import Site
     from linkback.verbs import discover, find_backlink, find_endpoints, send, targets, verify
@@ -103,6 +105,7 @@ __all__ = [
     "Backlink",
     "BadStatus",
     "Blocked",
+    "Cause",
     "Claim",
     "ClaimState",
     "ConfigurationError",
@@ -116,6 +119,7 @@ __all__ = [
     "Mention",
     "NoBacklink",
     "Outcome",
+    "Outgoing",
     "Pingback",
     "Policy",
     "Reason",

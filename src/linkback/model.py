@@ -21,7 +21,7 @@ class Status(enum.StrEnum):
 
 
 class Outcome(enum.StrEnum):
-    """How a delivery ended, or that it has not been tried."""
+    """How a delivery ended, or that it has not been tried. A withdrawn one lost its link before anything was sent."""
 
     QUEUED = "queued"
     SENT = "sent"
@@ -30,6 +30,20 @@ class Outcome(enum.StrEnum):
     FAILED = "failed"
     UNKNOWN = "unknown"
     NO_ENDPOINT = "no-endpoint"
+    WITHDRAWN = "withdrawn"
+
+
+#: the other side has it
+ARRIVED = frozenset({Outcome.SENT, Outcome.ACCEPTED})
+
+
+class Cause(enum.StrEnum):
+    """Why a delivery is owed: a link that is new, or one told before whose post changed, lost it or is deleted."""
+
+    NEW = "new"
+    UPDATE = "update"
+    REMOVED = "removed"
+    DELETED = "deleted"
 
 
 class ClaimState(enum.StrEnum):
@@ -255,6 +269,9 @@ class Delivery:
     `code` is the protocol's own number (HTTP status, fault code, TrackBack error), `detail` one
     line of text. `again` and `retry_after` (seconds) say whether another try is worth making; the store keeps no
     `retry_after`. A stored `unknown` may also be one that is being sent at this moment.
+
+    `cause` says why it is owed. `told` is the protocol by which the target heard of the source before, "" where it did
+    not; `revision` counts how often the delivery was owed.
     """
 
     source: str
@@ -269,6 +286,9 @@ class Delivery:
     again: int = 0
     retry_after: int | None = None
     id: str = ""
+    cause: Cause = Cause.NEW
+    told: str = ""
+    revision: int = 1
 
 
 class JobKind(enum.StrEnum):
@@ -283,10 +303,20 @@ class Job:
     """Work that is due, leased to one worker. `subject` is a pair key or a delivery id.
 
     `attempts` counts this attempt too: it is written before the work begins, so that a job
-    that kills its worker is still counted.
+    that kills its worker is still counted. `lease` counts how often the job was taken, and so tells one lease from
+    another.
     """
 
     id: int
     kind: JobKind
     subject: str
     attempts: int
+    lease: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Whether a POST may leave now. Where not, `due` is when to ask again, None where the job is another worker's."""
+
+    granted: bool
+    due: datetime | None = None

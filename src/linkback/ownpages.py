@@ -53,6 +53,12 @@ class OwnPages:
             raise Refused(Reason.TARGET_UNKNOWN, f"{target} is no page of this site")
         return urls.without_fragment(permalink)
 
+    def owns(self, url: str) -> bool:
+        """Whether a URL may be a post of ours: under the site's URL, or with `resolve` on one of its hosts."""
+        if self._resolve is None:
+            return urls.under(url, self.url)
+        return any(urls.served_by(url, home) for home in self._homes)
+
     def means_same(self, link: str, target: str) -> bool:
         """Whether a link proves a claim about `target`: equal, or the same post of ours."""
         return self.matcher(target)(link)

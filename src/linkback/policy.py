@@ -1,9 +1,12 @@
-"""Whom we listen to, what is shown unasked, and when to try again. Decisions only: nothing here waits or fetches."""
+"""Whom we listen to and whom we tell, what is shown unasked, and when to try again.
+
+Decisions only: nothing here waits or fetches.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, get_args
@@ -11,6 +14,7 @@ from typing import Literal, get_args
 from linkback import urls
 from linkback.errors import ConfigurationError, FetchError, NoBacklink, Reason, Refused, SourceGone
 from linkback.model import Backlink, Claim, Status
+from linkback.page import Link
 
 #: how an excerpt is cut from the source: by blocks and words, or as WordPress does it
 ExcerptStyle = Literal["default", "wordpress"]
@@ -41,13 +45,39 @@ class Policy:
     def admit(self, claim: Claim) -> None:
         """Raise `Refused(BLOCKED)` for a source we do not listen to."""
         host = urls.host(claim.source).rstrip(".")
-        blocked = (urls.host(f"https://{name}").rstrip(".") for name in self.blocked_hosts)
-        if any(name and (host == name or host.endswith(f".{name}")) for name in blocked):
+        if _among(host, self.blocked_hosts):
             raise Refused(Reason.BLOCKED, f"{host} is blocked")
 
     def status(self, backlink: Backlink) -> Status:
         """The status of a newly verified mention."""
         return Status.PENDING if self.moderate else Status.APPROVED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """Whom a site tells of its links, and at which pace.
+
+    A link is passed over that has one of `skip_rels`, that leads to one of `skip_hosts` or a subdomain, or to the
+    post's own host with `skip_same_host`, and any with `data-linkback="no"` (protocols.md B-1, B-5). `host_seconds` lie
+    between two POSTs to one host (B-12). A post may have `most_links`, and its page `most_bytes`.
+    """
+
+    skip_rels: Collection[str] = ()
+    skip_hosts: Collection[str] = ()
+    skip_same_host: bool = False
+    host_seconds: float = 1.0
+    most_links: int = 5_000
+    most_bytes: int = 5_242_880
+
+    def wants(self, link: Link, source: str) -> bool:
+        """Whether the page that a link of `source` leads to is told."""
+        if urls.same_page(link.url, source) or link.element.attributes.get("data-linkback", "").strip().lower() == "no":
+            return False
+        if not {rel.lower() for rel in self.skip_rels}.isdisjoint(link.element.tokens("rel")):
+            return False
+        if self.skip_same_host and urls.same_site(link.url, source):
+            return False
+        return not _among(urls.host(link.url), self.skip_hosts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +101,13 @@ class Retry:
         seconds = self.delays[made - 1]
         spread = 1 + random.uniform(0, self.jitter)  # noqa: S311 - spreading load, not keeping a secret
         return now + timedelta(seconds=max(seconds * spread, at_least))
+
+
+def _among(host: str, names: Iterable[str]) -> bool:
+    """Whether a host is one of the named, or a subdomain of one."""
+    host = host.rstrip(".")
+    known = (urls.host(f"https://{name}").rstrip(".") for name in names)
+    return any(name and (host == name or host.endswith(f".{name}")) for name in known)
 
 
 def judge(error: Exception) -> tuple[Reason, bool]:

@@ -12,11 +12,13 @@ from linkback import discovery, extract, urls
 from linkback.errors import BadStatus, Blocked, FetchError, LinkbackError, Refused
 from linkback.model import Backlink, Claim, Delivery, Endpoints, Outcome
 from linkback.page import Page
+from linkback.policy import Outgoing
 from linkback.protocols import BUILTIN, Protocol
 from linkback.receiver import find_backlink, read_source
-from linkback.wire import DEFAULT_ACCEPT, Fetch
+from linkback.wire import DEFAULT_ACCEPT, Fetch, Response
 
 PURPOSE = "Webmention discovery"
+_EVERY = Outgoing()
 
 #: called with the protocol's name and the endpoint right before a POST leaves
 BeforePost = Callable[[str, str], None]
@@ -27,33 +29,43 @@ def discover(fetch: Fetch, url: str, protocols: Sequence[Protocol] = BUILTIN) ->
 
     Raises `BadStatus` for an answer that is no page (only 2xx is searched) and what the fetch raises.
     """
+    return look(fetch, url, protocols)[0]
+
+
+def look(fetch: Fetch, url: str, protocols: Sequence[Protocol]) -> tuple[Endpoints, Response]:
+    """The endpoints as `discover` finds them, with the answer that they stand in."""
     response = fetch.get(urls.without_fragment(url), accept=DEFAULT_ACCEPT, purpose=PURPOSE)
     if not 200 <= response.status < 300:
         raise BadStatus(url, response.status)
     signposts = {protocol.name: protocol.signpost for protocol in protocols}
-    return discovery.find(Page(response), signposts, target=url)
+    return discovery.find(Page(response), signposts, target=url), response
 
 
-def targets(page: Page, source: str) -> list[str]:
-    """The URLs a page links to, as written, each once, without links to itself (protocols.md B-1 to B-5)."""
-    links = (link.url for link in page.links())
-    return list(dict.fromkeys(url for url in links if not urls.same_page(url, source)))
+def targets(page: Page, source: str, outgoing: Outgoing = _EVERY) -> list[str]:
+    """The URLs a page links to, as written, each once, that are to be told; never itself (protocols.md B-1 to B-5)."""
+    return list(dict.fromkeys(link.url for link in page.links() if outgoing.wants(link, source)))
 
 
 def deliver(
-    fetch: Fetch, claim: Claim, protocols: Sequence[Protocol] = BUILTIN, *, before_post: BeforePost | None = None
+    fetch: Fetch,
+    claim: Claim,
+    protocols: Sequence[Protocol] = BUILTIN,
+    *,
+    before_post: BeforePost | None = None,
+    find: Callable[[str], Endpoints] | None = None,
 ) -> Delivery:
     """Notify one target: the whole way from discovery to the receiver's answer. Never raises `LinkbackError`.
 
     `claim` names source and target; its protocol is chosen here, the first of `protocols` that the target advertises.
-    `before_post` is called before each POST; what it raises passes through, and nothing is sent.
+    `before_post` is called before each POST; what it raises passes through, and nothing is sent. `find` stands in for
+    `discover`; of what it finds, `protocols` are used.
     """
     owed = Delivery(source=claim.source, target=claim.target)
     parsed = urls.parse(urls.clean(claim.target))
     if parsed is None or not parsed.is_web:
         return replace(owed, outcome=Outcome.NO_ENDPOINT, detail="the target is no http or https URL")
     try:
-        endpoints = discover(fetch, claim.target, protocols)
+        endpoints = find(claim.target) if find is not None else discover(fetch, claim.target, protocols)
     except FetchError as error:
         return _not_delivered(owed, error)
     best: Delivery | None = None

@@ -7,6 +7,8 @@ the one object that a blog engine holds.
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -18,7 +20,7 @@ from linkback.jobs import Embedded, Runner
 from linkback.model import Claim, ClaimState, Delivery, Job, JobKind, Mention, Receipt, Status
 from linkback.outbox import Outbox
 from linkback.ownpages import OwnPages, Resolve
-from linkback.policy import Policy, Retry
+from linkback.policy import Outgoing, Policy, Retry
 from linkback.protocols import BUILTIN, Protocol, advertise_elements, advertise_markup
 from linkback.store import DEFAULT_STORE, ClaimRecord, Storage, open_store
 from linkback.wire import Fetch
@@ -33,6 +35,8 @@ log = logging.getLogger(__name__)
 LEASE_SECONDS = 120
 #: a job that ended this many workers is given up
 MOST_ATTEMPTS = 5
+#: where another worker has what is due in its hands this very moment
+_SHORTEST_PAUSE = 0.01
 #: how many jobs a sender who waits for one check may have to wait for
 _MOST_INLINE = 5
 
@@ -52,11 +56,13 @@ class Site:
     With `loose`, a link proves a claim although it differs from the target by http or https, `www.`, one trailing
     slash, tracking parameters or the fragment.
     `store` is a database URL or a `Storage`, closed with the site. `fetch` reads pages (a `Fetcher`, or a `FakeWeb` in
-    tests). `policy` says whom we listen to, `retry` how often a failed attempt is made again. `name` is the blog's, as
-    TrackBack sends it. `verify` is "queued", or "inline" to check each claim before it is answered, once: whoever sends
-    it waits for that, and is told what was found. `runner` does the work: threads of this process by default.
-    `on_mention` is called with each mention that a check wrote; what it raises is logged. Raises `ConfigurationError`
-    for a URL that is none and a `verify` that is neither, `StoreError` for a store that cannot be opened.
+    tests). `policy` says whom we listen to, `outgoing` whom we tell and how fast, `retry` how often a failed attempt is
+    made again. `name` is the blog's, as TrackBack sends it. `verify` is "queued", or "inline" to check each claim
+    before it is answered, once: whoever sends it waits for that, and is told what was found. `runner` does the work:
+    threads of this process by default. `on_mention` is called with each mention that a check wrote; what it raises is
+    logged. `clock` gives the present, aware; with `pause` a worker waits some seconds for its turn at a host. Raises
+    `ConfigurationError` for a URL that is none and a `verify` that is neither, `StoreError` for a store that cannot be
+    opened.
 
     One site may be shared by threads, and used after a fork: the child starts threads of its own. Like anything with
     threads it must not be forked while they work, as C libraries such as SQLite hold locks then; servers fork before
@@ -70,6 +76,7 @@ class Site:
         store: str | Storage = DEFAULT_STORE,
         fetch: Fetch | None = None,
         policy: Policy | None = None,
+        outgoing: Outgoing | None = None,
         retry: Retry | None = None,
         resolve: Resolve | None = None,
         hosts: Iterable[str] = (),
@@ -80,6 +87,7 @@ class Site:
         runner: Runner | None = None,
         on_mention: Callable[[Mention], None] | None = None,
         clock: Callable[[], datetime] = utcnow,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         if verify not in ("queued", "inline"):
             raise ConfigurationError(f'verify must be "queued" or "inline", not {verify!r}')
@@ -88,7 +96,7 @@ class Site:
         self.name = name
         self.protocols: Sequence[Protocol] = tuple(protocols)
         self.store = open_store(store) if isinstance(store, str) else store
-        self._clock = clock
+        self._clock, self._pause = clock, pause
         fetch = fetch if fetch is not None else _default_fetch(self.url)
         self._retry = retry = retry or Retry()
         # tries that end in an answer count too: they must not look like workers that died
@@ -105,13 +113,15 @@ class Site:
             inline=verify == "inline",
         )
         self._outbox = Outbox(
-            site=self.url,
+            pages=self.pages,
             name=name,
             store=self.store,
             fetch=fetch,
+            outgoing=outgoing or Outgoing(),
             retry=retry,
             protocols=self.protocols,
             now=clock,
+            pause=pause,
             lease=timedelta(seconds=LEASE_SECONDS),
         )
         self._runner = runner if runner is not None else Embedded()
@@ -148,16 +158,46 @@ class Site:
         """The claim of a receipt, with its state and reason."""
         return self.store.claim(id)
 
-    def publish(self, url: str, html: str | bytes | None = None, *, connection: object = None) -> list[Delivery]:
-        """Owe a delivery to every page that the post at `url` links to and that was not told yet.
+    def publish(
+        self,
+        url: str,
+        html: str | bytes | None = None,
+        *,
+        at: datetime | None = None,
+        force: bool = False,
+        dry_run: bool = False,
+        connection: object = None,
+    ) -> list[Delivery]:
+        """Owe what the post at `url`, as it is now, is to tell: call it when a post comes out, and after each edit.
 
-        `html` is the post's page, or its content; without it the page is fetched. With `connection`, a SQLAlchemy one,
-        the deliveries are part of its transaction: roll back, and nothing is owed. Gives the new deliveries; they
-        are made soon. Raises `Refused` for a URL that is none or a page that is gone, `FetchError` where the page
-        cannot be fetched, `StoreError` where nothing could be recorded. A delivery that fails raises nothing: it is a
-        row that says why.
+        Each page that it newly links to is told by the first protocol that it offers. Pages told before by webmention
+        are told again where the post has changed, also those that it does not link to any more; pingback and trackback
+        know no updates. A post that says what it said before owes nothing unless `force`.
+
+        `html` is the post's page, or its content; without it the page is fetched. `at`, aware, is when a post with
+        `html` comes out, where that is to come. With `dry_run` nothing is recorded. With `connection`, a SQLAlchemy
+        one, the deliveries are part of its transaction: roll back, and nothing is owed.
+
+        Gives the deliveries that are owed by this call, or withdrawn; they are made soon. Raises `Refused` for a URL
+        that is none of the site's, a page that is gone, or a post with more links or bytes than `Outgoing` allows;
+        `FetchError` where the page cannot be fetched, `StoreError` where nothing could be recorded. A delivery that
+        fails raises nothing: it is a row that says why. Webmention 3.1, protocols.md B-60 to B-64.
         """
-        deliveries = self._outbox.publish(url, html, connection=connection)
+        deliveries = self._outbox.publish(url, html, at=at, force=force, dry_run=dry_run, connection=connection)
+        self._runner.nudge()
+        return deliveries
+
+    def unpublish(
+        self, url: str, *, check: bool = False, dry_run: bool = False, connection: object = None
+    ) -> list[Delivery]:
+        """Owe the news that the post at `url` is deleted to every page told of it by webmention; give the deliveries.
+
+        The post's URL must answer 410 Gone by the time they are made (or 200 with `<meta http-equiv="status"
+        content="410 Gone">`): each waits for that a while, as for a receiver, and fails without it. With `check` that
+        is looked at now: raises `Refused`, and nothing is owed, where the post is still there. `dry_run` and
+        `connection` are as for `publish`, and what is raised too. Webmention 3.1.5.
+        """
+        deliveries = self._outbox.unpublish(url, check=check, dry_run=dry_run, connection=connection)
         self._runner.nudge()
         return deliveries
 
@@ -216,18 +256,26 @@ class Site:
         """Begin to run what is due, also what an earlier process left behind."""
         self._runner.nudge()
 
-    def drain(self, kind: JobKind | None = None) -> int:
+    def drain(self, kind: JobKind | None = None, *, patience: float = 0.0) -> int:
         """Do everything that is due now, of one kind or of both, and give the number of jobs that this thread did.
+
+        With `patience` also what comes due within so many seconds after that: deliveries to one host follow each
+        other by the seconds of `Outgoing`.
 
         Ends when also those have ended that the threads of `runner` had in hand, however long they take, so that
         nothing is cut short by closing the site next. Jobs that another process holds are not waited for, and nothing
         is where a job itself calls this (`on_mention`). Raises `StoreError` where the store failed.
         """
         done = 0
-        while self.work(kind):
-            done += 1
-        self._runner.settle()
-        return done
+        while True:
+            while self.work(kind):
+                done += 1
+            self._runner.settle()
+            due = self.store.next_due(site=self.url, kind=kind)
+            wait = math.inf if due is None else (due - self._clock()).total_seconds()
+            if wait > patience:
+                return done
+            self._pause(max(wait, _SHORTEST_PAUSE))
 
     def work(self, kind: JobKind | None = None) -> bool:
         """Do one due job, of one kind or of any; false where nothing is due.

@@ -132,6 +132,15 @@ def show_delivery(delivery: Delivery, *, as_json: bool) -> None:
     write(_plain(f"{delivery.outcome.value}{way} {delivery.target}{code}{detail}"))
 
 
+def show_owed(delivery: Delivery, *, as_json: bool) -> None:
+    """One delivery that would be owed, and why."""
+    if as_json:
+        _json(shapes.delivery_to_json(delivery))
+        return
+    why = "withdrawn" if delivery.outcome is Outcome.WITHDRAWN else delivery.cause.value
+    write(_plain(f"{why} {delivery.target}"))
+
+
 def show_mention(mention: Mention, *, as_json: bool) -> None:
     """Where one mention stands, on one line."""
     if as_json:

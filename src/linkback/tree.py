@@ -30,6 +30,9 @@ _UNSEEN_NAMES = (
 )
 _BLOCKS = frozenset(_BLOCK_NAMES.split())
 _UNSEEN = frozenset(_UNSEEN_NAMES.split())
+#: where a page has its post, best first: microformats, then HTML's own words for it
+_POST_CLASSES = ("e-content", "h-entry", "entry-content", "hentry")
+_POST_ELEMENTS = ("article", "main", "body")
 #: characters of an excerpt on either side of the link (protocols.md E-9), and of the link itself
 _AROUND = 100
 _LINK = 280
@@ -77,6 +80,15 @@ class Tree:
                 todo.extend(reversed(node.contents))
             else:
                 yield node
+
+    def content(self) -> str:
+        """The words of the post that the page is made around; those of its body where nothing says which that is."""
+        posts: list[Tag] = []
+        for name in _POST_CLASSES:
+            posts = posts or list(self.outermost(frozenset({name})))
+        for name in _POST_ELEMENTS:
+            posts = posts or list(self.elements(name))
+        return "\n".join(self.text(post) for post in posts)
 
     def find(self, name: str, position: int, fits: Callable[[Tag], bool]) -> Tag | None:
         """The element that the one pass counted as `position`, if it fits, else the first that does."""

@@ -251,6 +251,11 @@ def origin(text: str) -> str:
     return url.origin if url else ""
 
 
+def authority(text: str) -> str:
+    """Host and port of a URL, the port only where it is not its scheme's own; "" where it is no URL."""
+    return origin(text).partition("://")[2]
+
+
 def place(text: str) -> str:
     """Host and path, the way a nameless page is called (protocols.md E-1)."""
     url = parse(clean(text))

@@ -7,12 +7,12 @@ end of its job are each written in one transaction, so a process may die at any 
 from __future__ import annotations
 
 import typing
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from linkback.errors import Reason
-from linkback.model import Claim, ClaimState, Delivery, Job, JobKind, Mention, Status
+from linkback.model import Claim, ClaimState, Delivery, Job, JobKind, Mention, Status, Turn
 
 #: where linkback keeps its records when nobody says otherwise
 DEFAULT_STORE = "sqlite:///linkback.db"
@@ -58,6 +58,28 @@ class Verdict:
     again: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """A post as it is now, to be recorded with what that owes.
+
+    `targets` are its links; `content` is a digest of what it says: equal to the last one, nothing is owed unless
+    `force`. `at` is when it comes out, None for now. `gone` says that it is deleted. `updates` names the protocols by
+    which a target may be told again; `gap` lies between two deliveries to one host. A `dry` edit is not recorded.
+    """
+
+    site: str
+    source: str
+    targets: Sequence[str]
+    now: datetime
+    content: str = ""
+    at: datetime | None = None
+    gone: bool = False
+    force: bool = False
+    updates: frozenset[str] = frozenset()
+    gap: timedelta = timedelta(0)
+    dry: bool = False
+
+
 class Storage(typing.Protocol):
     """One interface, one behavioural suite (tests/test_store.py). Every method may raise `StoreError`."""
 
@@ -84,10 +106,8 @@ class Storage(typing.Protocol):
         where there is none, the job stays due for them.
         """
 
-    def add_deliveries(
-        self, site: str, deliveries: Iterable[Delivery], *, due: datetime, connection: object = None
-    ) -> list[Delivery]:
-        """Record the deliveries not yet owed for (source, target), with their jobs; give those.
+    def record_edit(self, edit: Edit, *, connection: object = None) -> list[Delivery]:
+        """Record an edit of a post, the deliveries that it owes (`owing.changes`) and their jobs; give those.
 
         With `connection` (a SQLAlchemy one), write in that connection's transaction and leave the
         commit to its owner.
@@ -99,14 +119,32 @@ class Storage(typing.Protocol):
     def deliveries(self, *, site: str | None = None, source: str | None = None) -> list[Delivery]:
         """Deliveries in the order they were owed."""
 
-    def begin_post(self, job: Job, protocol: str, endpoint: str, *, until: datetime) -> bool:
-        """Before a POST: its delivery is `unknown` until its end is recorded (protocols.md B-11), its job ours longer.
+    def begin_post(
+        self,
+        job: Job,
+        delivery: Delivery,
+        protocol: str,
+        endpoint: str,
+        *,
+        now: datetime,
+        until: datetime,
+        gap: timedelta,
+    ) -> Turn:
+        """Before a POST: where it may leave, its delivery is `unknown` until its end is recorded (protocols.md B-11).
 
-        False, and nothing changed, where another worker has the job by now: then the POST is not ours to make.
+        Its job is then ours until `until`, and its host's next turn `gap` later (B-12).
+
+        Where it may not, nothing is changed and the answer says when to try again: another POST to that host comes
+        first, or the delivery was owed anew. `due` None says that another worker has the job by now.
         """
 
-    def finish_delivery(self, job: Job, delivery: Delivery, *, again: datetime | None = None) -> None:
-        """Record how an attempt ended, and end its job or set when it is due again."""
+    def finish_delivery(
+        self, job: Job, delivery: Delivery, *, again: datetime | None = None, rest: datetime | None = None
+    ) -> None:
+        """Record how an attempt ended, and end its job or set when it is due again.
+
+        Nothing is sent to the endpoint's host before `rest`.
+        """
 
     def lease(
         self, now: datetime, until: datetime, *, site: str | None = None, kind: JobKind | None = None, limit: int = 1
@@ -116,8 +154,8 @@ class Storage(typing.Protocol):
         Each is ours until `until`, its attempt counted.
         """
 
-    def release(self, job: Job, *, due: datetime) -> None:
-        """Give a job back, due at a time."""
+    def release(self, job: Job, *, due: datetime | None, counted: bool = True) -> None:
+        """Give a job back, due at a time, or waiting for a person; an attempt that was none is not `counted`."""
 
     def end(self, job: Job) -> None:
         """End a job that leaves nothing to record; it stays due for a claim that came since."""
@@ -159,4 +197,4 @@ def open_store(url: str, *, create: bool = True) -> Storage:
     return SqlStore.open(url, create=create)
 
 
-__all__ = ["DEFAULT_STORE", "MOST_OPEN_CLAIMS", "ClaimRecord", "Storage", "Verdict", "open_store"]
+__all__ = ["DEFAULT_STORE", "MOST_OPEN_CLAIMS", "ClaimRecord", "Edit", "Storage", "Verdict", "open_store"]

@@ -2,60 +2,44 @@
 
 Rule 1: a target is owed one delivery for a source, by the URLs as they are written.
 Rule 2: a delivery whose POST was begun is `unknown` until its end is recorded, so a process may die in between.
+Rule 3: one that was owed again while it was made is made again: what was sent told of the post as it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, and_, insert, select, update
 
 from linkback.errors import StoreError
-from linkback.model import Delivery, JobKind, Outcome
-from linkback.store import jobs
+from linkback.model import ARRIVED, Cause, Delivery, Outcome
 from linkback.store.schema import deliveries, digest, row_number
 
-_DELIVERED = frozenset({Outcome.SENT, Outcome.ACCEPTED})
 
-
-def add(connection: Connection, site: str, wanted: Iterable[Delivery], due: datetime) -> list[Delivery]:
-    """Record those that are not owed yet, each with its job; give them with their ids."""
-    by_key = {digest(site, delivery.source, delivery.target): delivery for delivery in reversed(list(wanted))}
-    known = _known(connection, list(by_key))
-    added = []
-    for key, delivery in reversed(by_key.items()):
-        if key not in known:
-            added.append(_add_one(connection, site, key, delivery))
-            jobs.add(connection, site, JobKind.DELIVER, added[-1].id, due)
-    return added
-
-
-def _known(connection: Connection, keys: list[str]) -> set[str]:
-    known: set[str] = set()
-    # databases limit the parameters of one statement
-    for start in range(0, len(keys), 500):
-        known.update(
-            connection.scalars(select(deliveries.c.key).where(deliveries.c.key.in_(keys[start : start + 500])))
-        )
-    return known
-
-
-def _add_one(connection: Connection, site: str, key: str, delivery: Delivery) -> Delivery:
+def add(connection: Connection, site: str, delivery: Delivery, now: datetime) -> Delivery:
+    """Record a delivery that is owed for the first time, and give it with its id."""
     result = connection.execute(
         insert(deliveries).values(
-            key=key,
+            key=digest(site, delivery.source, delivery.target),
             source_key=digest(delivery.source),
             site=site,
             source=delivery.source,
             target=delivery.target,
-            **_outcome(delivery),
+            owed=now,
+            **_standing(delivery),
         )
     )
     (number,) = result.inserted_primary_key or (0,)
     return replace(delivery, id=str(number))
+
+
+def owe_again(connection: Connection, delivery: Delivery, now: datetime) -> Delivery:
+    """Record a delivery as it is owed now, or withdrawn, and give it with its new revision."""
+    again = replace(delivery, revision=delivery.revision + 1)
+    _change(connection, again.id, {**_standing(again), "owed": now})
+    return again
 
 
 def find(connection: Connection, id: str) -> Delivery | None:
@@ -74,34 +58,65 @@ def listed(connection: Connection, site: str | None, source: str | None) -> list
     return [_delivery(row) for row in connection.execute(statement)]
 
 
-def begin_post(connection: Connection, id: str, protocol: str, endpoint: str) -> None:
-    """Mark a delivery as in flight: nobody knows whether it arrived. Raises `StoreError` where there is none."""
+def begin_post(connection: Connection, delivery: Delivery, protocol: str, endpoint: str, now: datetime) -> bool:
+    """Mark a delivery as in flight: nobody knows whether it arrived.
+
+    False, and nothing changed, where it was owed again since it was read: it would tell of the post as it was.
+    """
     begun = {"outcome": Outcome.UNKNOWN.value, "code": None, "detail": "its sending was begun", "status_url": ""}
-    _change(connection, id, {"protocol": protocol, "endpoint": endpoint, **begun})
+    same = and_(deliveries.c.id == row_number(delivery.id), deliveries.c.revision == delivery.revision)
+    values = {"protocol": protocol, "endpoint": endpoint, "tried": now, **begun}
+    return connection.execute(update(deliveries).where(same).values(**values)).rowcount == 1
 
 
-def finish(connection: Connection, id: str, delivery: Delivery, *, late: bool) -> None:
+def is_owed(connection: Connection, id: str, *, since: int = 0) -> datetime | None:
+    """When a delivery was owed that nobody has tried since, of a later revision than `since`; None where none was."""
+    chosen = and_(deliveries.c.id == row_number(id), deliveries.c.revision > since)
+    row = connection.execute(select(deliveries.c.owed, deliveries.c.outcome).where(chosen)).first()
+    waits = row is not None and (since > 0 or row.outcome == Outcome.QUEUED.value)
+    return row.owed if row is not None and waits else None
+
+
+def finish(connection: Connection, id: str, ended: Delivery, *, late: bool) -> None:
     """Record how an attempt ended.
 
     `late` says that the worker had lost its lease: its word counts where no later attempt has been
     recorded, or where it is the good news that the delivery arrived.
     """
-    if not late:
-        _change(connection, id, _outcome(delivery))
-        return
     stored = find(connection, id)
+    if stored is None:
+        if late:
+            return
+        raise StoreError(f"there is no delivery {id!r}")
+    told = ended.protocol or "" if ended.outcome in ARRIVED else stored.told
+    if stored.revision != ended.revision:
+        _change(connection, id, _overtaken(stored, ended))
     # one that is unknown stays so: another worker may have a POST of its own in flight
-    if stored is not None and (stored.outcome is Outcome.QUEUED or delivery.outcome in _DELIVERED):
-        _change(connection, id, _outcome(delivery))
+    elif not late or stored.outcome is Outcome.QUEUED or ended.outcome in ARRIVED:
+        _change(connection, id, {**_standing(ended), "told": told})
+
+
+def _overtaken(stored: Delivery, ended: Delivery) -> dict[str, Any]:
+    """What an attempt that told of the post as it was says of the delivery as it is owed now."""
+    if stored.outcome is not Outcome.UNKNOWN or ended.outcome is Outcome.UNKNOWN:
+        return {}
+    told = ended.protocol if ended.outcome in ARRIVED else ended.told
+    if told:
+        return {"told": told, "outcome": Outcome.QUEUED.value, "detail": ""}
+    if stored.cause is Cause.UPDATE:
+        return {"told": "", "outcome": Outcome.QUEUED.value, "detail": "", "cause": Cause.NEW.value}
+    return {"told": "", "outcome": Outcome.WITHDRAWN.value, "detail": "the link is gone"}
 
 
 def _change(connection: Connection, id: str, changes: dict[str, Any]) -> None:
+    if not changes:
+        return
     changed = connection.execute(update(deliveries).where(deliveries.c.id == row_number(id)).values(**changes))
     if changed.rowcount == 0:
         raise StoreError(f"there is no delivery {id!r}")
 
 
-def _outcome(delivery: Delivery) -> dict[str, Any]:
+def _standing(delivery: Delivery) -> dict[str, Any]:
     return {
         "protocol": delivery.protocol,
         "endpoint": delivery.endpoint,
@@ -111,6 +126,9 @@ def _outcome(delivery: Delivery) -> dict[str, Any]:
         "status_url": delivery.status_url,
         "attempts": delivery.attempts,
         "again": delivery.again,
+        "cause": delivery.cause.value,
+        "told": delivery.told,
+        "revision": delivery.revision,
     }
 
 
@@ -127,4 +145,7 @@ def _delivery(row: Row[*tuple[Any, ...]]) -> Delivery:
         attempts=row.attempts,
         again=row.again,
         id=str(row.id),
+        cause=Cause(row.cause),
+        told=row.told,
+        revision=row.revision,
     )

@@ -1,8 +1,9 @@
 """Leases on work that is due.
 
 Rule 1: the attempt is counted in the same UPDATE that takes the lease, so a job that kills its worker is counted.
-Rule 2: a lease is known by the job's id and attempts number: a worker that was too slow finds it gone.
+Rule 2: a lease is known by the job's id and the number of the lease: a worker that was too slow finds it gone.
 Rule 3: a job that begins anew is a new row, or an old lease could match it by chance.
+Rule 4: a job that is held is due when its lease ends, so one index finds whatever is to be done next.
 
 Every function takes a connection in a writing transaction unless it only reads.
 """
@@ -11,58 +12,71 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, true, update
 
 from linkback.model import Job, JobKind
-from linkback.store.schema import jobs
+from linkback.store.schema import digest, jobs
 
 
 def add(connection: Connection, site: str, kind: JobKind, subject: str, due: datetime) -> None:
     """Make a job that nobody has tried."""
-    connection.execute(insert(jobs).values(site=site, kind=kind.value, subject=subject, due=due, attempts=0))
+    connection.execute(
+        insert(jobs).values(
+            site=site, site_key=digest(site), kind=kind.value, subject=subject, due=due, attempts=0, leases=0
+        )
+    )
 
 
 def renew(connection: Connection, site: str, kind: JobKind, subject: str, *, due: datetime, now: datetime) -> None:
     """Have a job for a subject by `due`, its attempts forgotten; one that is leased at `now` stays as it is."""
-    same = and_(jobs.c.kind == kind.value, jobs.c.subject == subject)
-    found = connection.execute(select(jobs.c.due, jobs.c.leased_until).where(same)).first()
+    same = _about(kind, subject)
+    found = connection.execute(select(jobs.c.due, jobs.c.leased_until).where(same).with_for_update()).first()
     if found is not None:
         if found.leased_until is not None and found.leased_until > now:
             return
-        due = min(due, found.due)
+        due = due if found.due is None else min(due, found.due)
         connection.execute(delete(jobs).where(same))
     add(connection, site, kind, subject, due)
+
+
+def put_off(connection: Connection, kind: JobKind, subject: str, *, due: datetime, now: datetime) -> None:
+    """Make a subject's job due at a time, unless it is leased at `now`."""
+    free = jobs.c.leased_until.is_(None) | (jobs.c.leased_until <= now)
+    connection.execute(update(jobs).where(_about(kind, subject), free).values(due=due))
 
 
 def lease(
     connection: Connection, now: datetime, until: datetime, limit: int, site: str | None, kind: JobKind | None
 ) -> list[Job]:
     """Take up to `limit` jobs of a site and of a kind, or of any, that are due and free, the longest due first."""
-    free = or_(jobs.c.leased_until.is_(None), jobs.c.leased_until <= now)
-    wanted = select(jobs).where(jobs.c.due <= now, free, _among(site, kind))
-    rows = connection.execute(wanted.order_by(jobs.c.due, jobs.c.id).limit(max(limit, 0))).all()
-    taken = [Job(row.id, JobKind(row.kind), row.subject, row.attempts + 1) for row in rows]
+    wanted = select(jobs).where(jobs.c.due <= now, _among(site, kind))
+    wanted = wanted.order_by(jobs.c.due, jobs.c.id).limit(max(limit, 0)).with_for_update(skip_locked=True)
+    rows = connection.execute(wanted).all()
+    taken = [Job(row.id, JobKind(row.kind), row.subject, row.attempts + 1, row.leases + 1) for row in rows]
     return [job for job in taken if _take(connection, job, until)]
 
 
 def _take(connection: Connection, job: Job, until: datetime) -> bool:
     # another worker may have been faster where reads do not wait for writers
-    untouched = and_(jobs.c.id == job.id, jobs.c.attempts == job.attempts - 1)
-    changed = connection.execute(
-        update(jobs).where(untouched).values(attempts=jobs.c.attempts + 1, leased_until=until)
-    ).rowcount
-    return changed == 1
+    untouched = and_(jobs.c.id == job.id, jobs.c.leases == job.lease - 1)
+    taken = {"attempts": job.attempts, "leases": job.lease, "due": until, "leased_until": until}
+    return connection.execute(update(jobs).where(untouched).values(**taken)).rowcount == 1
 
 
 def hold(connection: Connection, job: Job, until: datetime) -> bool:
     """Keep a job until a time; False, and nothing done, where the lease is not ours any more."""
-    return connection.execute(update(jobs).where(_ours(job)).values(leased_until=until)).rowcount == 1
+    held = update(jobs).where(_ours(job)).values(due=until, leased_until=until)
+    return connection.execute(held).rowcount == 1
 
 
-def give_back(connection: Connection, job: Job, due: datetime) -> bool:
-    """Make a job due at a time; False, and nothing done, where the lease is not ours any more."""
-    changed = connection.execute(update(jobs).where(_ours(job)).values(due=due, leased_until=None)).rowcount
-    return changed == 1
+def give_back(connection: Connection, job: Job, due: datetime | None, *, counted: bool = True) -> bool:
+    """Make a job due at a time, or by None have it wait for a person.
+
+    False, and nothing done, where the lease is not ours any more. An attempt that was none is not `counted`.
+    """
+    attempts = job.attempts if counted else job.attempts - 1
+    back = update(jobs).where(_ours(job)).values(due=due, leased_until=None, attempts=attempts)
+    return connection.execute(back).rowcount == 1
 
 
 def end(connection: Connection, job: Job, again: datetime | None) -> bool:
@@ -73,15 +87,19 @@ def end(connection: Connection, job: Job, again: datetime | None) -> bool:
 
 
 def _ours(job: Job) -> ColumnElement[bool]:
-    return and_(jobs.c.id == job.id, jobs.c.attempts == job.attempts, jobs.c.leased_until.is_not(None))
+    return and_(jobs.c.id == job.id, jobs.c.leases == job.lease, jobs.c.leased_until.is_not(None))
+
+
+def _about(kind: JobKind, subject: str) -> ColumnElement[bool]:
+    return and_(jobs.c.kind == kind.value, jobs.c.subject == subject)
 
 
 def next_due(connection: Connection, site: str | None, kind: JobKind | None) -> datetime | None:
     """When the next job of a site and of a kind, or of any, is due or its lease ends."""
-    first = func.min(func.coalesce(jobs.c.leased_until, jobs.c.due))
-    return connection.scalar(select(first).where(_among(site, kind)))
+    first: datetime | None = connection.scalar(select(func.min(jobs.c.due)).where(_among(site, kind)))
+    return first
 
 
 def _among(site: str | None, kind: JobKind | None) -> ColumnElement[bool]:
-    of_site = true() if site is None else jobs.c.site == site
+    of_site = true() if site is None else jobs.c.site_key == digest(site)
     return of_site if kind is None else and_(of_site, jobs.c.kind == kind.value)

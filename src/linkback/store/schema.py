@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 #: the newest script in migrations/versions; opening a database that has it needs no migration tool
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 VERSION_TABLE = "linkback_version"
 #: the largest value of an `Integer` primary key in every database
 _MAX_ID = 2**31 - 1
@@ -165,10 +165,25 @@ mention_protocols = Table(
     Column("protocol", String(64), primary_key=True),
 )
 
+posts = Table(
+    "linkback_posts",
+    metadata,
+    # our bookkeeping; `key` is the digest of site and URL, `content` that of what the post said when it was last told
+    Column("id", Integer, primary_key=True),
+    Column("key", String(64), nullable=False, unique=True),
+    Column("site", CleanText, nullable=False),
+    Column("url", CleanText, nullable=False),
+    Column("content", String(64), nullable=False),
+    Column("changed", UtcTime, nullable=False),
+    # what the owner decided
+    Column("gone", Boolean, nullable=False),
+)
+
 deliveries = Table(
     "linkback_deliveries",
     metadata,
-    # our bookkeeping; `key` is the digest of site, source and target as written, `source_key` that of the source
+    # our bookkeeping; `key` is the digest of site, source and target as written, `source_key` that of the source.
+    # `told` is the protocol by which the target heard before; `revision` counts how often the delivery was owed
     Column("id", Integer, primary_key=True),
     Column("key", String(64), nullable=False, unique=True),
     Column("source_key", String(64), nullable=False, index=True),
@@ -176,6 +191,11 @@ deliveries = Table(
     Column("source", CleanText, nullable=False),
     Column("target", CleanText, nullable=False),
     Column("attempts", Integer, nullable=False),
+    Column("cause", String(16), nullable=False),
+    Column("told", String(64), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("owed", UtcTime),
+    Column("tried", UtcTime),
     # what we found on their page
     Column("protocol", String(64)),
     Column("endpoint", CleanText),
@@ -190,15 +210,32 @@ deliveries = Table(
 jobs = Table(
     "linkback_jobs",
     metadata,
-    # our bookkeeping; `subject` is a pair key or a delivery id. A job is held while `leased_until` is to come
+    # our bookkeeping; `subject` is a pair key or a delivery id, `site_key` the digest of the site. A job is held while
+    # `leased_until` is to come, and due again then; one without `due` waits for a person
     Column("id", Integer, primary_key=True),
     Column("site", Text, nullable=False),
+    Column("site_key", String(64), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("subject", String(64), nullable=False),
-    Column("due", UtcTime, nullable=False, index=True),
+    Column("due", UtcTime, index=True),
     Column("attempts", Integer, nullable=False),
+    Column("leases", Integer, nullable=False),
     Column("leased_until", UtcTime),
     UniqueConstraint("kind", "subject"),
+    Index(None, "site_key", "due"),
     # an id that came back would let a late worker end a job that is not its own; SQLite alone reuses ids
     sqlite_autoincrement=True,
+)
+
+hosts = Table(
+    "linkback_hosts",
+    metadata,
+    # our bookkeeping, of hosts that we send to; `key` is the digest of the host, `holder` the job whose POST is in
+    # flight until `busy_until`
+    Column("key", String(64), primary_key=True),
+    Column("host", CleanText, nullable=False),
+    Column("next_slot", UtcTime, nullable=False),
+    Column("free_at", UtcTime, nullable=False),
+    Column("busy_until", UtcTime),
+    Column("holder", Integer, index=True),
 )

@@ -1,19 +1,20 @@
 """The Storage of SQL databases: which statements belong to one transaction.
 
 Rule: a method is one transaction, so a process may die between any two lines here and nothing is lost
-(`add_deliveries` with a connection is part of its owner's transaction).
+(`record_edit` with a connection is part of its owner's transaction).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from datetime import datetime
+from collections.abc import Collection
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from linkback import urls
 from linkback.errors import StoreError
-from linkback.model import Delivery, Job, JobKind, Mention, Status
-from linkback.store import ClaimRecord, Verdict, claims, jobs, mentions
+from linkback.model import Delivery, Job, JobKind, Mention, Status, Turn
+from linkback.store import ClaimRecord, Edit, Verdict, claims, hosts, jobs, mentions, posts
 from linkback.store import deliveries as owed
 from linkback.store.engine import Database, read_url
 
@@ -77,21 +78,19 @@ class SqlStore:
                 mentions.record(connection, verdict, late=True)
                 claims.settle_late(connection, verdict)
 
-    def add_deliveries(
-        self, site: str, deliveries: Iterable[Delivery], *, due: datetime, connection: object = None
-    ) -> list[Delivery]:
-        """Record the deliveries not yet owed for (source, target), with their jobs; give those with their ids.
+    def record_edit(self, edit: Edit, *, connection: object = None) -> list[Delivery]:
+        """Record an edit of a post, the deliveries that it owes and their jobs; give those deliveries with their ids.
 
         With `connection`, a SQLAlchemy `Connection` to a database that has our tables, write in its
         transaction and leave the commit to its owner.
         """
         if connection is None:
             with self._database.write() as own:
-                return owed.add(own, site, deliveries, due)
+                return posts.record(own, edit)
         if not isinstance(connection, Connection):
             raise StoreError(f"connection= takes a SQLAlchemy Connection, not {type(connection).__name__}")
         with self._database.border():
-            return owed.add(connection, site, deliveries, due)
+            return posts.record(connection, edit)
 
     def delivery(self, id: str) -> Delivery | None:
         """The delivery of that id."""
@@ -103,25 +102,48 @@ class SqlStore:
         with self._database.read() as connection:
             return owed.listed(connection, site, source)
 
-    def begin_post(self, job: Job, protocol: str, endpoint: str, *, until: datetime) -> bool:
-        """Before a POST: its delivery is `unknown` until its end is recorded (protocols.md B-11), its job ours longer.
+    def begin_post(
+        self,
+        job: Job,
+        delivery: Delivery,
+        protocol: str,
+        endpoint: str,
+        *,
+        now: datetime,
+        until: datetime,
+        gap: timedelta,
+    ) -> Turn:
+        """Before a POST: where it may leave, its delivery is `unknown` until its end is recorded (protocols.md B-11).
 
-        False, and nothing changed, where another worker has the job by now: then the POST is not ours to make.
+        Its job is then ours until `until`, and its host's next turn `gap` later (B-12).
+
+        Where it may not, the answer says when to try again: another POST to that host comes first, or the delivery was
+        owed anew. `due` None says that another worker has the job by now.
         """
         with self._database.write() as connection:
             if not jobs.hold(connection, job, until):
-                return False
-            owed.begin_post(connection, job.subject, protocol, endpoint)
-        return True
+                return Turn(False)
+            host = urls.authority(endpoint)
+            turn = hosts.begin(connection, host, job.id, now=now, until=until, gap=gap)
+            if not turn.granted or owed.begin_post(connection, delivery, protocol, endpoint, now):
+                return turn
+            hosts.finish(connection, job.id)
+            return Turn(False, now)
 
-    def finish_delivery(self, job: Job, delivery: Delivery, *, again: datetime | None = None) -> None:
+    def finish_delivery(
+        self, job: Job, delivery: Delivery, *, again: datetime | None = None, rest: datetime | None = None
+    ) -> None:
         """Record how an attempt ended, and end its job or set when it is due again.
 
-        A worker that lost its lease leaves the job alone; what it brings is kept where nothing later is known.
+        A worker that lost its lease leaves the job alone; what it brings is kept where nothing later is known. Nothing
+        is sent to the endpoint's host before `rest`.
         """
         with self._database.write() as connection:
-            late = not jobs.end(connection, job, again)
+            anew = owed.is_owed(connection, job.subject, since=delivery.revision)
+            late = not jobs.end(connection, job, anew or again)
             owed.finish(connection, job.subject, delivery, late=late)
+            pause = (urls.authority(delivery.endpoint), rest) if rest and delivery.endpoint else None
+            hosts.finish(connection, job.id, rest=pause)
 
     def lease(
         self, now: datetime, until: datetime, *, site: str | None = None, kind: JobKind | None = None, limit: int = 1
@@ -133,20 +155,27 @@ class SqlStore:
         with self._database.write() as connection:
             return jobs.lease(connection, now, until, limit, site, kind)
 
-    def release(self, job: Job, *, due: datetime) -> None:
-        """Give a job back, due at a time; nothing happens where another worker has it by now."""
+    def release(self, job: Job, *, due: datetime | None, counted: bool = True) -> None:
+        """Give a job back, due at a time, or waiting for a person; nothing happens where another worker has it by now.
+
+        An attempt that was none is not `counted`.
+        """
         with self._database.write() as connection:
-            jobs.give_back(connection, job, due)
+            jobs.give_back(connection, job, due, counted=counted)
 
     def end(self, job: Job) -> None:
-        """End a job that leaves nothing to record; it stays due for a claim that came since.
+        """End a job that leaves nothing to record; it stays due for a claim that came since, or a delivery owed anew.
 
         Nothing happens where another worker has it by now.
         """
         with self._database.write() as connection:
-            # claims that found the job running rely on it
-            joined = claims.waiting(connection, job.subject)
-            jobs.end(connection, job, joined[0].received if joined else None)
+            # those that found the job running rely on it
+            if job.kind is JobKind.DELIVER:
+                again = owed.is_owed(connection, job.subject)
+            else:
+                joined = claims.waiting(connection, job.subject)
+                again = joined[0].received if joined else None
+            jobs.end(connection, job, again)
 
     def next_due(self, *, site: str | None = None, kind: JobKind | None = None) -> datetime | None:
         """When the next job, of one site and one kind or of any, is due or its lease ends; None where there is none."""

@@ -85,4 +85,5 @@ def delivery_to_json(delivery: Delivery) -> dict[str, object]:
         "code": delivery.code,
         "detail": delivery.detail,
         "status_url": delivery.status_url or None,
+        "cause": delivery.cause.value,
     }

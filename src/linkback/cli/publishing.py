@@ -1,0 +1,127 @@
+"""Commands that tell of the posts of a blog, and keep the records of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from linkback import terminal
+from linkback.cli.codes import DONE, OK, delivered
+from linkback.errors import Reason
+from linkback.model import ARRIVED, Delivery, JobKind, Outcome
+from linkback.options import as_json, database, fetcher, fetching
+from linkback.terminal import say
+
+if TYPE_CHECKING:
+    from linkback.site import Site
+
+#: deliveries to one host follow each other by a second, or by as long as it takes to answer
+_PATIENCE_SECONDS = 5.0
+_site = click.option("--site", metavar="URL", help="The blog that SOURCE is a post of; its host by default.")
+_dry_run = click.option("--dry-run", is_flag=True, help="Show whom it would tell, and do nothing.")
+
+
+@click.command()
+@click.argument("source")
+@_site
+@_dry_run
+@click.option("--force", is_flag=True, help="Tell again although the post says what it said before.")
+@database
+@as_json
+@fetching
+def publish(
+    source: str,
+    site: str | None,
+    dry_run: bool,
+    force: bool,
+    database: str,
+    as_json: bool,
+    networks: tuple[str, ...],
+    ports: tuple[str, ...],
+) -> int:
+    """Tell every page that the post SOURCE links to, once; after an edit, whom the edit concerns.
+
+    A page that was told by webmention hears of each change, and that its link is gone. What failed for now is tried
+    again by later runs: once after about a minute, once more after about ten.
+    """
+    with _blog(source, site, database, networks, ports) as (blog, url):
+        if dry_run:
+            return _would_tell(blog.publish(url, force=force, dry_run=True), as_json=as_json)
+        before = blog.deliveries(url)
+        blog.publish(url, force=force)
+        return _tell(blog, url, before, as_json=as_json)
+
+
+@click.command()
+@click.argument("source")
+@_site
+@_dry_run
+@database
+@as_json
+@fetching
+def unpublish(
+    source: str,
+    site: str | None,
+    dry_run: bool,
+    database: str,
+    as_json: bool,
+    networks: tuple[str, ...],
+    ports: tuple[str, ...],
+) -> int:
+    """Tell every page that was told of the post SOURCE by webmention that it is deleted.
+
+    SOURCE must answer 410 Gone first, or say so in its head: <meta http-equiv="status" content="410 Gone">.
+    """
+    with _blog(source, site, database, networks, ports) as (blog, url):
+        if dry_run:
+            return _would_tell(blog.unpublish(url, check=True, dry_run=True), as_json=as_json)
+        before = blog.deliveries(url)
+        blog.unpublish(url, check=True)
+        return _tell(blog, url, before, as_json=as_json)
+
+
+@contextlib.contextmanager
+def _blog(
+    source: str, site: str | None, database: str, networks: tuple[str, ...], ports: tuple[str, ...]
+) -> Iterator[tuple[Site, str]]:
+    """The blog that a post belongs to, and the post's URL."""
+    from linkback import urls
+    from linkback.jobs import External
+    from linkback.site import Site
+
+    url = urls.check_argument(source, Reason.SOURCE_INVALID)
+    origin = urls.origin(url)
+    fetch = fetcher(networks, ports, contact=origin)
+    with Site(site or origin, store=database, fetch=fetch, runner=External()) as blog:
+        yield blog, url
+
+
+def _would_tell(owed: Sequence[Delivery], *, as_json: bool) -> int:
+    for delivery in owed:
+        terminal.show_owed(delivery, as_json=as_json)
+    if not owed:
+        say("nothing to tell")
+    return OK
+
+
+def _tell(blog: Site, url: str, before: Sequence[Delivery], *, as_json: bool) -> int:
+    """Make what is due, show what it came to, and give the exit code."""
+    # checks in the same store are for whoever knows the policy of the blog
+    blog.drain(kind=JobKind.DELIVER, patience=_PATIENCE_SECONDS)
+    after = blog.deliveries(url)
+    for delivery in (told := [one for one in after if one not in before or one.outcome not in DONE]):
+        terminal.show_delivery(delivery, as_json=as_json)
+    if not told:
+        say(_nothing_new(after))
+    return delivered(after)
+
+
+def _nothing_new(deliveries: Sequence[Delivery]) -> str:
+    linked = [delivery for delivery in deliveries if delivery.outcome is not Outcome.WITHDRAWN]
+    if not linked:
+        return "nothing to tell: the post links to no other page"
+    arrived = sum(delivery.outcome in ARRIVED for delivery in linked)
+    return f"nothing new; linked pages told before: {arrived}, not listening: {len(linked) - arrived}"

@@ -1,0 +1,75 @@
+"""Turns at a host, so that each is sent one POST at a time, some seconds apart (protocols.md B-12).
+
+Rule 1: a host's row says when its next POST may leave, and which job has one in flight; the row is the only authority,
+        whatever the number of workers.
+Rule 2: deliveries are spread over slots when they are owed, so a queue never begins with many that must wait.
+Rule 3: a hold ends by itself with the lease of its job, so a worker that dies blocks no host for long.
+
+Every function takes a connection in a writing transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Row, and_, insert, select, update
+
+from linkback.model import Turn
+from linkback.store.schema import digest, hosts
+
+#: how long to wait at least for a POST that is in flight
+_STEP = timedelta(seconds=1)
+
+
+def slot(connection: Connection, host: str, now: datetime, gap: timedelta) -> datetime:
+    """The first free slot of a host from now on, taken."""
+    if not gap or not host:
+        return now
+    row = _row(connection, host)
+    if row is None:
+        _add(connection, host, next_slot=now + gap, free_at=now)
+        return now
+    found: datetime = max(now, row.next_slot)
+    _change(connection, row.key, next_slot=found + gap)
+    return found
+
+
+def begin(connection: Connection, host: str, job: int, *, now: datetime, until: datetime, gap: timedelta) -> Turn:
+    """Let a POST to a host leave at `now`, or say when to ask again; what the job held elsewhere is let go."""
+    finish(connection, job)
+    row = _row(connection, host)
+    if row is None:
+        _add(connection, host, next_slot=now + gap, free_at=now + gap, busy_until=until, holder=job)
+        return Turn(True)
+    busy = row.busy_until is not None and row.busy_until > now
+    if not busy and row.free_at <= now:
+        _change(connection, row.key, free_at=now + gap, busy_until=until, holder=job)
+        return Turn(True)
+    if not busy and row.free_at <= now + gap:
+        return Turn(False, row.free_at)
+    # nobody knows when it ends: the next slot is the end of the queue
+    step = max(gap, _STEP)
+    due = max(now + step, row.free_at, row.next_slot)
+    _change(connection, row.key, next_slot=due + step)
+    return Turn(False, due)
+
+
+def finish(connection: Connection, job: int, *, rest: tuple[str, datetime] | None = None) -> None:
+    """End the hold of a job; with `rest`, a host and a time, nothing is sent to that host before."""
+    connection.execute(update(hosts).where(hosts.c.holder == job).values(busy_until=None, holder=None))
+    if rest is not None:
+        host, until = rest
+        later = and_(hosts.c.key == digest(host), hosts.c.free_at < until)
+        connection.execute(update(hosts).where(later).values(free_at=until, next_slot=until))
+
+
+def _row(connection: Connection, host: str) -> Row[tuple[object, ...]] | None:
+    return connection.execute(select(hosts).where(hosts.c.key == digest(host)).with_for_update()).first()
+
+
+def _add(connection: Connection, host: str, **values: datetime | int) -> None:
+    connection.execute(insert(hosts).values(key=digest(host), host=host, **values))
+
+
+def _change(connection: Connection, key: str, **values: datetime | int) -> None:
+    connection.execute(update(hosts).where(hosts.c.key == key).values(**values))

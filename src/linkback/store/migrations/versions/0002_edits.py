@@ -1,0 +1,79 @@
+"""Posts and their edits, deliveries that are owed again, turns at a host, jobs that wait for a person."""
+
+from __future__ import annotations
+
+import hashlib
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create two tables, and let deliveries and jobs say more."""
+    _create_posts()
+    _create_hosts()
+    _extend_deliveries()
+    _extend_jobs()
+
+
+def _create_posts() -> None:
+    op.create_table(
+        "linkback_posts",
+        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("key", sa.String(64), nullable=False),
+        sa.Column("site", sa.Text, nullable=False),
+        sa.Column("url", sa.Text, nullable=False),
+        sa.Column("content", sa.String(64), nullable=False),
+        sa.Column("changed", sa.DateTime, nullable=False),
+        sa.Column("gone", sa.Boolean, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_linkback_posts"),
+        sa.UniqueConstraint("key", name="uq_linkback_posts_key"),
+    )
+
+
+def _create_hosts() -> None:
+    op.create_table(
+        "linkback_hosts",
+        sa.Column("key", sa.String(64), nullable=False),
+        sa.Column("host", sa.Text, nullable=False),
+        sa.Column("next_slot", sa.DateTime, nullable=False),
+        sa.Column("free_at", sa.DateTime, nullable=False),
+        sa.Column("busy_until", sa.DateTime),
+        sa.Column("holder", sa.Integer),
+        sa.PrimaryKeyConstraint("key", name="pk_linkback_hosts"),
+    )
+    op.create_index("ix_linkback_hosts_holder", "linkback_hosts", ["holder"])
+
+
+def _extend_deliveries() -> None:
+    with op.batch_alter_table("linkback_deliveries") as table:
+        table.add_column(sa.Column("cause", sa.String(16), nullable=False, server_default="new"))
+        table.add_column(sa.Column("told", sa.String(64), nullable=False, server_default=""))
+        table.add_column(sa.Column("revision", sa.Integer, nullable=False, server_default="1"))
+        table.add_column(sa.Column("owed", sa.DateTime))
+        table.add_column(sa.Column("tried", sa.DateTime))
+    # who was told before may be told of edits
+    op.execute(
+        "UPDATE linkback_deliveries SET told = protocol WHERE protocol IS NOT NULL AND outcome IN ('sent', 'accepted')"
+    )
+
+
+def _extend_jobs() -> None:
+    with op.batch_alter_table("linkback_jobs", table_kwargs={"sqlite_autoincrement": True}) as table:
+        table.add_column(sa.Column("site_key", sa.String(64), nullable=False, server_default=""))
+        table.add_column(sa.Column("leases", sa.Integer, nullable=False, server_default="0"))
+        table.alter_column("due", existing_type=sa.DateTime, nullable=True)
+    op.create_index("ix_linkback_jobs_site_key", "linkback_jobs", ["site_key", "due"])
+    connection = op.get_bind()
+    for (site,) in connection.execute(sa.text("SELECT DISTINCT site FROM linkback_jobs")).all():
+        key = hashlib.sha256(site.encode()).hexdigest()
+        connection.execute(
+            sa.text("UPDATE linkback_jobs SET site_key = :key WHERE site = :site"), {"key": key, "site": site}
+        )
+    # a job that is held is due when its lease ends
+    op.execute("UPDATE linkback_jobs SET due = leased_until WHERE leased_until > due")

@@ -1,0 +1,58 @@
+"""What a post said when it was last told, and what an edit of it owes.
+
+Rule: the post, its deliveries and their jobs are recorded in one transaction, which may be the host's own.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, insert, select, update
+
+from linkback import owing, urls
+from linkback.model import Delivery, JobKind, Outcome
+from linkback.store import Edit, deliveries, hosts, jobs
+from linkback.store.schema import digest, posts
+
+
+def record(connection: Connection, edit: Edit) -> list[Delivery]:
+    """Record an edit and what it owes, and give the deliveries that are owed or withdrawn by it.
+
+    A post whose content is as it was told last owes nothing. A dry run records nothing.
+    """
+    key = digest(edit.site, edit.source)
+    row = connection.execute(select(posts.c.content, posts.c.gone).where(posts.c.key == key).with_for_update()).first()
+    same = row is not None and (row.content, row.gone) == (edit.content, edit.gone) and not edit.force
+    known = deliveries.listed(connection, edit.site, edit.source)
+    changed = [] if same else owing.changes(edit.source, known, edit.targets, edit.updates, gone=edit.gone)
+    if edit.dry:
+        return changed
+    values = {"content": edit.content, "gone": edit.gone, "changed": edit.now}
+    if row is None:
+        connection.execute(insert(posts).values(key=key, site=edit.site, url=edit.source, **values))
+    elif not same:
+        connection.execute(update(posts).where(posts.c.key == key).values(**values))
+    recorded = [_record(connection, edit, delivery) for delivery in changed]
+    if edit.at is not None:
+        _put_off(connection, edit, known)
+    return recorded
+
+
+def _record(connection: Connection, edit: Edit, delivery: Delivery) -> Delivery:
+    if delivery.outcome is Outcome.WITHDRAWN:
+        # its job finds that there is nothing to do
+        return deliveries.owe_again(connection, delivery, edit.now)
+    # a slot taken for some day to come would keep back whatever is due before
+    due = edit.at or hosts.slot(connection, urls.authority(delivery.target), edit.now, edit.gap)
+    if not delivery.id:
+        owed = deliveries.add(connection, edit.site, delivery, edit.now)
+        jobs.add(connection, edit.site, JobKind.DELIVER, owed.id, due)
+        return owed
+    owed = deliveries.owe_again(connection, delivery, edit.now)
+    jobs.renew(connection, edit.site, JobKind.DELIVER, owed.id, due=due, now=edit.now)
+    return owed
+
+
+def _put_off(connection: Connection, edit: Edit, known: list[Delivery]) -> None:
+    """Deliveries of a post that comes out at another time than was said before."""
+    for delivery in known:
+        if delivery.outcome is Outcome.QUEUED and not delivery.attempts and edit.at is not None:
+            jobs.put_off(connection, JobKind.DELIVER, delivery.id, due=edit.at, now=edit.now)
