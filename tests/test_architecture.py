@@ -25,7 +25,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
         "extract protocols door content",
         "receiver exchange",
         "sender fetch jobs store",
-        "discoveries",
+        "discoveries upkeep",
         "inbox outbox",
         "site verbs explain testing",
         "web",

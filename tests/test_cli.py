@@ -433,7 +433,7 @@ def test_list_shows_the_mentions(stored: str, blog: Site, source: str, capsys: p
     assert [row["target"] for row in ran.rows] == [post(blog, "/a"), post(blog, "/b")]
     assert set(ran.rows[0]) == {
         *("id", "source", "target", "protocols", "status", "title", "author"),
-        *("excerpt", "published", "received", "kind", "final_url"),
+        *("excerpt", "published", "received", "missing_since", "kind", "final_url"),
     }
     only = Ran(capsys, "list", "--json", "--database", stored, "--target", post(blog, "/b"), "--status", "approved")
     assert [row["target"] for row in only.rows] == [post(blog, "/b")]

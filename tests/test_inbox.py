@@ -63,8 +63,10 @@ Make = Callable[..., Site]
 def make(web: FakeWeb, store: Storage, clock: FakeClock) -> Make:
     """A site over the same store, with the settings given."""
 
-    def make(*, moderate: bool = False, blocked: tuple[str, ...] = (), **more: Any) -> Site:
-        policy = Policy(moderate=moderate, blocked_hosts=blocked, settle_seconds=0)
+    def make(
+        *, moderate: bool = False, blocked: tuple[str, ...] = (), recheck_days: float = 0, **more: Any
+    ) -> Site:
+        policy = Policy(moderate=moderate, blocked_hosts=blocked, settle_seconds=0, recheck_days=recheck_days)
         retry = Retry(delays=(60.0, 600.0), jitter=0.0)
         return Site(SITE, store=store, fetch=web, clock=clock, policy=policy, retry=retry, runner=External(), **more)
 

@@ -33,7 +33,7 @@ U = "https://u.example/"
 V = "https://v.example/"
 LINKING = f"<title>Note</title><p>I like <a href='{T}'>this</a>.</p>"
 WEBMENTION = Claim("webmention", S, T)
-QUICK = Policy(settle_seconds=0)
+QUICK = Policy(settle_seconds=0, host_seconds=0)
 
 
 @pytest.fixture

@@ -255,7 +255,7 @@ def test_processes_never_share_a_job(file_store: Storage, file_url: str) -> None
         import sys
         from datetime import datetime, timedelta, UTC
         from linkback.store import open_store
-        now = datetime(2024, 5, 6, 12, 0, tzinfo=UTC)
+        now = datetime(2024, 5, 6, 13, 0, tzinfo=UTC)
         store = open_store(sys.argv[1], create=False)
         print("ready", flush=True)
         sys.stdin.readline()

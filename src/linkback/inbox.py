@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from linkback import urls
+from linkback import upkeep, urls
 from linkback.errors import LinkbackError, Reason, Refused
 from linkback.model import Backlink, Claim, ClaimState, Job, Mention, Status
 from linkback.ownpages import OwnPages
@@ -22,7 +22,7 @@ from linkback.page import Page
 from linkback.policy import Policy, Retry, judge, takes_away
 from linkback.protocols import Protocol
 from linkback.receiver import Reading, purpose, read_source
-from linkback.store import ClaimRecord, Storage, Verdict
+from linkback.store import ClaimRecord, Pace, Storage, Verdict
 from linkback.wire import Fetch
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,8 @@ class Inbox:
             id=secrets.token_urlsafe(16), site=self.pages.url, key=key, page=page, claim=claim, received=now
         )
         settled = now if self.inline else now + timedelta(seconds=self.policy.settle_seconds)
-        kept = self.store.add_claim(record, due=max(rested, settled))
+        pace = None if self.inline else Pace(timedelta(seconds=self.policy.host_seconds), self.policy.host_burst)
+        kept = self.store.add_claim(record, due=max(rested, settled), pace=pace)
         if kept is None:
             detail = "too many claims of this pair wait for its check"
             raise Refused(Reason.TOO_OFTEN, detail, retry_after=self.policy.pair_seconds)
@@ -119,7 +120,7 @@ class Inbox:
         """
         waiting = self.store.open_claims(job.subject)
         if not waiting:
-            self.store.end(job)
+            self._look_again(job)
             return
         reading = self._read(waiting[0].claim)
         # those that came while it was fetched are answered by the same page
@@ -129,22 +130,38 @@ class Inbox:
         verdict = self._verdict(job, reading, looks, before)
         if verdict.removed and before is not None and self._still_linked(reading, records, before):
             verdict = replace(verdict, removed=False, claims=[_not_deleted(record) for record in verdict.claims])
-        self.store.finish_check(job, verdict)
+        kept = None if verdict.removed else verdict.mention or before
+        self.store.finish_check(job, replace(verdict, recheck=upkeep.due(self.policy, kept, self.now())))
         if verdict.mention is not None:
             self._tell(job.subject, verdict.mention)
 
-    def give_up(self, job: Job) -> None:
-        """End the claims of a job that cannot be done."""
-        records = self.store.open_claims(job.subject)
-        if not records:
+    def _look_again(self, job: Job) -> None:
+        """See whether a mention that nobody announced anew still holds (protocols.md D-41 to D-43, D-46)."""
+        before, now = self.store.mention_for(job.subject), self.now()
+        last = [] if before is None else [self.store.last_claim(job.subject, name) for name in before.protocols]
+        records = [record for record in last if record is not None]
+        if before is None or not records or upkeep.due(self.policy, before, now) is None:
             self.store.end(job)
             return
+        reading = self._read(records[0].claim)
+        looks = [_Look(record, reading.find(record.claim)) for record in records]
+        mention, removed = self._mention(reading, looks, before, now), False
+        if mention is None:
+            mention, removed = upkeep.fails(before, [look.found for look in looks], now)
+            log.info("no link to %s in %s any more: %s", before.target, before.source, looks[0].found)
+        again = None if removed else upkeep.due(self.policy, mention, now)
+        verdict = Verdict(key=job.subject, page=records[0].page, claims=(), mention=mention, removed=removed)
+        self.store.finish_check(job, replace(verdict, recheck=again))
+
+    def give_up(self, job: Job) -> None:
+        """Lay aside a job that cannot be done; its claims have failed until a person has it tried again."""
         now = self.now()
-        ended = tuple(
-            replace(record, state=ClaimState.FAILED, reason=Reason.INTERNAL, open=False, checked=now)
-            for record in records
-        )
-        self.store.finish_check(job, Verdict(key=job.subject, page=records[0].page, claims=ended))
+        records = [
+            replace(record, state=ClaimState.FAILED, reason=Reason.INTERNAL, checked=now)
+            for record in self.store.open_claims(job.subject)
+        ]
+        page = records[0].page if records else ""
+        self.store.finish_check(job, Verdict(key=job.subject, page=page, claims=records, parked=True))
 
     def _read(self, claim: Claim) -> Reading:
         page: Page | LinkbackError

@@ -137,8 +137,9 @@ class Backlink:
 class Mention:
     """A claim that was checked: one link from one page to one of ours.
 
-    `protocols` are those that announced it. `status` is a `Status`. Times are aware UTC, except
-    `published`, which keeps the offset its page gave (or none).
+    `protocols` are those that announced it. `status` is a `Status`. `missing_since` is when its source was first not
+    seen to link any more, None where it does. Times are aware UTC, except `published`, which keeps the offset its page
+    gave (or none).
     """
 
     id: str
@@ -155,6 +156,7 @@ class Mention:
     published: datetime | None = None
     kind: str = "mention"
     final_url: str = ""
+    missing_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +306,7 @@ class Job:
 
     `attempts` counts this attempt too: it is written before the work begins, so that a job
     that kills its worker is still counted. `lease` counts how often the job was taken, and so tells one lease from
-    another.
+    another. `site` is the URL of the site that it is for.
     """
 
     id: int
@@ -312,6 +314,7 @@ class Job:
     subject: str
     attempts: int
     lease: int = 1
+    site: str = ""
 
 
 @dataclass(frozen=True, slots=True)

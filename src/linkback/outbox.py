@@ -161,13 +161,13 @@ class Outbox:
         self.store.finish_delivery(job, done, again=again, rest=rest)
 
     def give_up(self, job: Job) -> None:
-        """End a delivery that cannot be made."""
+        """Lay aside a delivery that cannot be made, until a person has it tried again."""
         owed = self._owed(job)
         if owed is None:
             return
         outcome = Outcome.UNKNOWN if owed.outcome is Outcome.UNKNOWN else Outcome.FAILED
         ended = replace(owed, outcome=outcome, detail="an internal error, see the log", attempts=job.attempts, again=0)
-        self.store.finish_delivery(job, ended)
+        self.store.finish_delivery(job, ended, parked=True)
 
     def _owed(self, job: Job) -> Delivery | None:
         """The delivery to make; None, and the job has ended, where there is none, or it needs no making any more.

@@ -27,8 +27,10 @@ class Policy:
     `moderate` holds verified mentions as pending. `blocked_hosts` are source hosts not listened to, with their
     subdomains. `pair_seconds` is how soon one pair may be announced again by webmention. `settle_seconds` passes
     before a source is first fetched, because senders ping while they publish; `second_look_seconds` later a source
-    that did not link is read once more (protocols.md D-27). `excerpt_style` "wordpress" cuts excerpts as WordPress does
-    (E-10). Raises `ConfigurationError` for a style that there is not.
+    that did not link is read once more (protocols.md D-27). Of the sources on one host, `host_burst` are fetched at
+    once and one more each `host_seconds`. A mention is looked at again after `recheck_days`, never with 0.
+    `excerpt_style` "wordpress" cuts excerpts as WordPress does (E-10). Raises `ConfigurationError` for a style that
+    there is not.
     """
 
     moderate: bool = False
@@ -37,6 +39,9 @@ class Policy:
     settle_seconds: float = 1.0
     second_look_seconds: float = 30.0
     excerpt_style: ExcerptStyle = "default"
+    recheck_days: float = 30.0
+    host_seconds: float = 1.0
+    host_burst: int = 20
 
     def __post_init__(self) -> None:
         if self.excerpt_style not in get_args(ExcerptStyle):

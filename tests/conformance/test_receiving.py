@@ -131,14 +131,14 @@ def mentioned(site: Site, web: FakeWeb, clock: FakeClock, *paths: str) -> list[s
 
 
 def test_a_page_without_mentions_has_an_empty_list(site: Site) -> None:
-    """VC-39: none is no fault."""
+    """VC-39, F-12: none is no fault."""
     assert result(ping(site, call(GET_PINGBACKS, T))) == []
 
 
 def test_the_pages_that_mention_one_of_ours_are_told_where_they_are_shown(
     site: Site, web: FakeWeb, clock: FakeClock
 ) -> None:
-    """VC-39: two that are approved, one that is not."""
+    """VC-39, F-12: two that are approved, one that is not, which WordPress would list too."""
     *shown, hidden = mentioned(site, web, clock, "1?a=1&b=2", "2", "3")
     [held] = [mention for mention in site.mentions(T) if mention.source == hidden]
     site.moderate(held.id, Status.REJECTED)
@@ -181,8 +181,12 @@ def test_the_methods_are_listed(site: Site) -> None:
     assert listed == ["pingback.ping", GET_PINGBACKS, "system.listMethods"]
 
 
-@pytest.mark.parametrize("method", ["system.multicall", "pingback.extensions.getpingbacks", "PINGBACK.PING"])
+@pytest.mark.parametrize(
+    "method",
+    ["system.multicall", "system.getCapabilities", "pingback.extensions.getpingbacks", "PINGBACK.PING"],
+)
 def test_no_other_method_is_offered(site: Site, method: str) -> None:
+    """F-13, C-35: WordPress answers the first two."""
     assert fault(ping(site, call(method, T))) == -32601
 
 

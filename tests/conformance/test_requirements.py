@@ -6,12 +6,17 @@ import re
 
 import pytest
 
-from linkback import Claim, Outcome, Policy, Reason, Site, find_backlink, wpexcerpt
+from linkback import Claim, Fetcher, Outcome, Policy, Reason, Site, find_backlink, send, verify, wpexcerpt
 from linkback.jobs import External
 from linkback.model import Answer
-from linkback.protocols import BUILTIN, Pingback, TrackBack, endpoint_url
-from linkback.testing import FakeWeb
+from linkback.protocols import BUILTIN, Pingback, TrackBack, endpoint_url, xmlrpc
+from linkback.testing import FakeClock, FakeWeb
+from linkback.web.app import App
+from linkback.web.render import thread
+from linkback.web.shapes import mention_to_json
 from linkback.wire import Request, Response
+from tests.conformance.rawserver import Answers, answer, page, redirect, web
+from tests.serving import LOOPBACK
 
 S, T = "https://s.example/note", "https://t.example/post"
 HTML = {"Content-Type": "text/html; charset=utf-8"}
@@ -95,3 +100,97 @@ def test_an_excerpt_in_wordpress_style_is_text_that_the_page_still_has_to_escape
     html = f'<title>S</title><p>one &lt;b&gt; <a href="{T}">l &amp; k</a> two three</p>'
     assert wpexcerpt.excerpt(html, T) == "[…] <b> l & k two […]"
     assert wpexcerpt.excerpt(html, T, raw=True) == "[&#8230;] &lt;b&gt; l &amp; k two [&#8230;]"
+
+
+def test_the_status_url_of_a_webmention_is_kept_and_never_asked() -> None:
+    """B-55: polling is optional, and whoever wants to know has the URL."""
+    endpoint, status_url = "https://t.example/wm", "https://t.example/status/1"
+    web = FakeWeb(
+        {
+            T: Response(200, (("Link", f"<{endpoint}>; rel=webmention"),)),
+            endpoint: Response(201, (("Location", "/status/1"),)),
+            status_url: "queued",
+        }
+    )
+    clock = FakeClock()
+    with Site("https://s.example", store="sqlite://", fetch=web, runner=External(), clock=clock) as site:
+        site.publish(S, f"<a href='{T}'>x</a>")
+        site.drain()
+        clock.advance(10 * 86_400)
+        site.drain()
+        [delivery] = site.deliveries()
+    assert (delivery.outcome, delivery.status_url) == (Outcome.ACCEPTED, status_url)
+    assert web.requested == [T, endpoint]
+
+
+@pytest.mark.parametrize("wrapped", ["{}", "<div class=h-entry><div class='p-name e-content'>{}</div></div>"])
+def test_of_the_markup_of_a_source_only_its_text_is_kept(wrapped: str) -> None:
+    """VE-29, E-12"""
+    content = f'<p onclick=x>hi <script>y</script><a href="javascript:z">l</a> <a href="{T}">link</a></p>'
+    web = FakeWeb({S: wrapped.format(content)})
+    policy = Policy(settle_seconds=0)
+    with Site("https://t.example", store="sqlite://", fetch=web, runner=External(), policy=policy) as site:
+        site.receive(Claim("webmention", S, T))
+        site.drain()
+        [mention] = site.mentions(T)
+    assert mention.excerpt == "hi l link"
+    told = str(mention_to_json(mention))
+    shown = thread([mention])
+    assert not re.search("<|onclick|script", told)
+    assert not re.search("<p\\b[^>]*onclick|<script|javascript:", shown)
+    assert "hi l link" in shown
+
+
+def test_no_request_asks_for_a_part_of_a_page() -> None:
+    """F-42: neither `Range` nor the `Content-Range` of Pingback 2.3, to page, source or endpoint, moved or not."""
+    answers: Answers = {
+        "/note": page(b"<title>Note</title><a href='/moved'>x</a>"),
+        "/moved": redirect("/webmention"),
+        "/webmention": page(headers=b"Link: </endpoint>; rel=webmention\r\n"),
+        "/pingback": page(headers=b"X-Pingback: /endpoint\r\n"),
+        "/trackback": page(b"<link rel=trackback href=/endpoint>"),
+        "/endpoint": answer(202),
+    }
+    with web(answers) as at:
+        fetch = Fetcher(allow=LOOPBACK)
+        for path in ("moved", "pingback", "trackback"):
+            send(f"{at.url}/note", f"{at.url}/{path}", fetch=fetch)
+        verify(f"{at.url}/note", f"{at.url}/moved", fetch=fetch)
+        assert at.paths().count("/endpoint") == 3
+        assert not any(re.search(rb"(?im)^[a-z-]*range\s*:", request) for request in at.seen)
+
+
+@pytest.mark.parametrize(
+    ("response", "outcome"),
+    [
+        pytest.param(Response(402), Outcome.REFUSED, id="F-42 402"),
+        pytest.param(Response(502), Outcome.FAILED, id="F-42 502"),
+        pytest.param(Response(200, body=xmlrpc.write_fault(50, "")), Outcome.FAILED, id="F-42 fault 50"),
+    ],
+)
+def test_trouble_upstream_is_like_502_and_not_like_402(response: Response, outcome: Outcome) -> None:
+    """The specification likens fault 50 to the wrong one of the two."""
+    assert Pingback().read_reply(response).outcome is outcome
+
+
+@pytest.mark.parametrize("reason", [None, *Reason], ids=str)
+def test_a_trackback_is_answered_by_no_status_of_the_later_drafts(reason: Reason | None) -> None:
+    """F-43"""
+    request = Request("POST", "https://t.example/trackback")
+    answers = [TrackBack().write_reply(Answer(reason=reason, checked=checked), request) for checked in (True, False)]
+    assert not {response.status for response in answers} & {201, 202, 400, 410}
+
+
+def test_the_list_that_trackback_1_2_dropped_is_given_only_where_a_site_wants_it() -> None:
+    """F-43"""
+    query = "?target=https%3A%2F%2Ft.example%2Fpost&__mode=rss"
+    request = Request("GET", f"https://t.example/trackback{query}")
+    listed = {}
+    for rss in (True, False):
+        protocols = (TrackBack(rss=rss),)
+        with Site(
+            "https://t.example", store="sqlite://", fetch=FakeWeb(), runner=External(), protocols=protocols
+        ) as site:
+            response = App(site).handle(request, "/trackback")
+            listed[rss] = (response.status, b"<rss" in response.body)
+    assert listed == {True: (200, True), False: (302, False)}

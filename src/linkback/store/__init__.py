@@ -46,8 +46,9 @@ class Verdict:
 
     `claims` are the records with their new state. `mention` is written if given: a new one takes
     its `status`; one that exists keeps the status it has (a moderator's word lasts), unless it had
-    been removed by a check. `removed` takes the pair's mention away. `again` is when to look once
-    more; None ends the job.
+    been removed by a check. `removed` takes the pair's mention away, as it is written. `again` is when to look once
+    more for these claims; None ends the job, `recheck` then begins another at that time. With `parked` the job waits
+    for a person, and so do its claims.
     """
 
     key: str
@@ -56,6 +57,16 @@ class Verdict:
     mention: Mention | None = None
     removed: bool = False
     again: datetime | None = None
+    recheck: datetime | None = None
+    parked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast the sources of one host are fetched: `burst` at once, then one each `gap`."""
+
+    gap: timedelta
+    burst: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +94,12 @@ class Edit:
 class Storage(typing.Protocol):
     """One interface, one behavioural suite (tests/test_store.py). Every method may raise `StoreError`."""
 
-    def add_claim(self, record: ClaimRecord, *, due: datetime) -> ClaimRecord | None:
+    def add_claim(self, record: ClaimRecord, *, due: datetime, pace: Pace | None = None) -> ClaimRecord | None:
         """Record a claim and its check job, or join the pair's job if there is one; give the claim as it is kept.
 
         That is the open claim of the pair that says the same, where there is one. None, and nothing recorded, where
-        `MOST_OPEN_CLAIMS` others wait.
+        `MOST_OPEN_CLAIMS` others wait. A check may be due later than `due` by the `pace` of its source's host, so that
+        one host's many claims leave room for those of others.
         """
 
     def claim(self, id: str) -> ClaimRecord | None:
@@ -139,9 +151,15 @@ class Storage(typing.Protocol):
         """
 
     def finish_delivery(
-        self, job: Job, delivery: Delivery, *, again: datetime | None = None, rest: datetime | None = None
+        self,
+        job: Job,
+        delivery: Delivery,
+        *,
+        again: datetime | None = None,
+        rest: datetime | None = None,
+        parked: bool = False,
     ) -> None:
-        """Record how an attempt ended, and end its job or set when it is due again.
+        """Record how an attempt ended, and end its job, set when it is due again, or have it wait for a person.
 
         Nothing is sent to the endpoint's host before `rest`.
         """
@@ -159,6 +177,12 @@ class Storage(typing.Protocol):
 
     def end(self, job: Job) -> None:
         """End a job that leaves nothing to record; it stays due for a claim that came since."""
+
+    def parked(self, *, site: str | None = None) -> list[Job]:
+        """The jobs that wait for a person, of one site or of any: they failed, or killed their workers, too often."""
+
+    def revive(self, job: Job, *, due: datetime) -> bool:
+        """Have a parked job tried again, its attempts forgotten; false where it is not parked."""
 
     def next_due(self, *, site: str | None = None, kind: JobKind | None = None) -> datetime | None:
         """When the next job, of one site and one kind or of any, is due or its lease ends; None where there is none."""
@@ -197,4 +221,4 @@ def open_store(url: str, *, create: bool = True) -> Storage:
     return SqlStore.open(url, create=create)
 
 
-__all__ = ["DEFAULT_STORE", "MOST_OPEN_CLAIMS", "ClaimRecord", "Edit", "Storage", "Verdict", "open_store"]
+__all__ = ["DEFAULT_STORE", "MOST_OPEN_CLAIMS", "ClaimRecord", "Edit", "Pace", "Storage", "Verdict", "open_store"]

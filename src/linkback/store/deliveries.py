@@ -69,6 +69,12 @@ def begin_post(connection: Connection, delivery: Delivery, protocol: str, endpoi
     return connection.execute(update(deliveries).where(same).values(**values)).rowcount == 1
 
 
+def revive(connection: Connection, id: str) -> None:
+    """Have a delivery that was laid aside be owed as before; one that may have arrived stays so."""
+    failed = and_(deliveries.c.id == row_number(id), deliveries.c.outcome == Outcome.FAILED.value)
+    connection.execute(update(deliveries).where(failed).values(outcome=Outcome.QUEUED.value, attempts=0))
+
+
 def is_owed(connection: Connection, id: str, *, since: int = 0) -> datetime | None:
     """When a delivery was owed that nobody has tried since, of a later revision than `since`; None where none was."""
     chosen = and_(deliveries.c.id == row_number(id), deliveries.c.revision > since)

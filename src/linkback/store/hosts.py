@@ -1,8 +1,10 @@
-"""Turns at a host, so that each is sent one POST at a time, some seconds apart (protocols.md B-12).
+"""Turns at a host, so that each is sent one POST at a time, some seconds apart (protocols.md B-12), and none fills a
+queue that others wait in.
 
 Rule 1: a host's row says when its next POST may leave, and which job has one in flight; the row is the only authority,
         whatever the number of workers.
-Rule 2: deliveries are spread over slots when they are owed, so a queue never begins with many that must wait.
+Rule 2: jobs are spread over slots when they begin, so a queue never begins with many that must wait. What is sent to a
+        host and what is fetched from it are two rows.
 Rule 3: a hold ends by itself with the lease of its job, so a worker that dies blocks no host for long.
 
 Every function takes a connection in a writing transaction.
@@ -19,19 +21,27 @@ from linkback.store.schema import digest, hosts
 
 #: how long to wait at least for a POST that is in flight
 _STEP = timedelta(seconds=1)
+#: what stands before a host's name in the row for what is read from it
+_FETCHED = "from"
 
 
-def slot(connection: Connection, host: str, now: datetime, gap: timedelta) -> datetime:
-    """The first free slot of a host from now on, taken."""
+def slot(
+    connection: Connection, host: str, now: datetime, gap: timedelta, *, burst: int = 0, fetch: bool = False
+) -> datetime:
+    """The first free slot of a host from now on, taken; `burst` slots may be had at once after a time of quiet.
+
+    With `fetch` it is one for reading from the host, else for sending to it.
+    """
     if not gap or not host:
         return now
-    row = _row(connection, host)
+    name = f"{_FETCHED} {host}" if fetch else host
+    row = _row(connection, name)
     if row is None:
-        _add(connection, host, next_slot=now + gap, free_at=now)
+        _add(connection, name, next_slot=now + gap, free_at=now)
         return now
     found: datetime = max(now, row.next_slot)
     _change(connection, row.key, next_slot=found + gap)
-    return found
+    return max(now, found - burst * gap)
 
 
 def begin(connection: Connection, host: str, job: int, *, now: datetime, until: datetime, gap: timedelta) -> Turn:

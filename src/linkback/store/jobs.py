@@ -11,8 +11,9 @@ Every function takes a connection in a writing transaction unless it only reads.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, true, update
 
 from linkback.model import Job, JobKind
 from linkback.store.schema import digest, jobs
@@ -27,12 +28,24 @@ def add(connection: Connection, site: str, kind: JobKind, subject: str, due: dat
     )
 
 
-def renew(connection: Connection, site: str, kind: JobKind, subject: str, *, due: datetime, now: datetime) -> None:
-    """Have a job for a subject by `due`, its attempts forgotten; one that is leased at `now` stays as it is."""
+def renew(
+    connection: Connection,
+    site: str,
+    kind: JobKind,
+    subject: str,
+    *,
+    due: datetime,
+    now: datetime,
+    revive: bool = False,
+) -> None:
+    """Have a job for a subject by `due`, its attempts forgotten.
+
+    One that is leased at `now` stays as it is, and so does one that waits for a person, unless that is who asks.
+    """
     same = _about(kind, subject)
     found = connection.execute(select(jobs.c.due, jobs.c.leased_until).where(same).with_for_update()).first()
     if found is not None:
-        if found.leased_until is not None and found.leased_until > now:
+        if (found.leased_until is not None and found.leased_until > now) or (found.due is None and not revive):
             return
         due = due if found.due is None else min(due, found.due)
         connection.execute(delete(jobs).where(same))
@@ -52,8 +65,12 @@ def lease(
     wanted = select(jobs).where(jobs.c.due <= now, _among(site, kind))
     wanted = wanted.order_by(jobs.c.due, jobs.c.id).limit(max(limit, 0)).with_for_update(skip_locked=True)
     rows = connection.execute(wanted).all()
-    taken = [Job(row.id, JobKind(row.kind), row.subject, row.attempts + 1, row.leases + 1) for row in rows]
+    taken = [_job(row, attempts=row.attempts + 1, lease=row.leases + 1) for row in rows]
     return [job for job in taken if _take(connection, job, until)]
+
+
+def _job(row: Row[*tuple[Any, ...]], *, attempts: int, lease: int) -> Job:
+    return Job(row.id, JobKind(row.kind), row.subject, attempts, lease, row.site)
 
 
 def _take(connection: Connection, job: Job, until: datetime) -> bool:
@@ -79,11 +96,26 @@ def give_back(connection: Connection, job: Job, due: datetime | None, *, counted
     return connection.execute(back).rowcount == 1
 
 
-def end(connection: Connection, job: Job, again: datetime | None) -> bool:
-    """End a job, or make it due `again`; False, and nothing done, where the lease is not ours any more."""
-    if again is not None:
+def end(connection: Connection, job: Job, again: datetime | None, *, parked: bool = False) -> bool:
+    """End a job, make it due `again`, or have it wait for a person.
+
+    False, and nothing done, where the lease is not ours any more.
+    """
+    if again is not None or parked:
         return give_back(connection, job, again)
     return connection.execute(delete(jobs).where(_ours(job))).rowcount == 1
+
+
+def parked(connection: Connection, site: str | None) -> list[Job]:
+    """The jobs of a site, or of any, that wait for a person."""
+    waiting = select(jobs).where(jobs.c.due.is_(None), _among(site, None)).order_by(jobs.c.id)
+    return [_job(row, attempts=row.attempts, lease=row.leases) for row in connection.execute(waiting)]
+
+
+def revive(connection: Connection, job: Job, due: datetime) -> bool:
+    """Make a job that waits for a person due at a time, its attempts forgotten; False where it does not wait."""
+    waiting = and_(jobs.c.id == job.id, jobs.c.due.is_(None))
+    return connection.execute(update(jobs).where(waiting).values(due=due, attempts=0)).rowcount == 1
 
 
 def _ours(job: Job) -> ColumnElement[bool]:

@@ -17,7 +17,7 @@ from linkback import urls
 from linkback.errors import StoreError
 from linkback.model import Author, Mention, Status
 from linkback.store import Verdict
-from linkback.store.schema import mention_protocols, mentions, row_number
+from linkback.store.schema import digest, mention_protocols, mentions, row_number
 
 _HIDDEN_FOR_GOOD = frozenset({Status.REJECTED.value, Status.SPAM.value})
 
@@ -31,13 +31,13 @@ def record(connection: Connection, verdict: Verdict, *, late: bool) -> None:
     looked = _when(verdict)
     if late and found is not None and (looked is None or looked < found.checked):
         return
-    if verdict.mention is not None:
-        _upsert(connection, verdict, verdict.mention, found)
-    elif verdict.removed and found is not None:
+    if verdict.removed and found is not None:
         changes = _removal(found)
         if looked is not None:
             changes["checked"] = looked
         _change(connection, found.id, changes)
+    elif verdict.mention is not None:
+        _upsert(connection, verdict, verdict.mention, found)
 
 
 def _when(verdict: Verdict) -> datetime | None:
@@ -56,6 +56,7 @@ def _upsert(connection: Connection, verdict: Verdict, mention: Mention, found: R
             key=verdict.key,
             page_key=urls.page_key(mention.site, verdict.page),
             site=mention.site,
+            site_key=digest(mention.site),
             source=mention.source,
             target=mention.target,
             received=mention.received,
@@ -79,6 +80,7 @@ def _description(mention: Mention) -> dict[str, Any]:
         "kind": mention.kind,
         "final_url": mention.final_url,
         "checked": mention.checked,
+        "missing_since": mention.missing_since,
     }
 
 
@@ -145,7 +147,7 @@ def listed(
     """Mentions in the order they were received; `pages` are values of `urls.page_key`."""
     statement = select(mentions).order_by(mentions.c.received, mentions.c.id)
     if site is not None:
-        statement = statement.where(mentions.c.site == site)
+        statement = statement.where(mentions.c.site_key == digest(site))
     if pages is not None:
         strange = next((page for page in pages if len(page) != 64 or "/" in page), None)
         if strange is not None:
@@ -189,4 +191,5 @@ def _mention(row: Row[*tuple[Any, ...]], protocols: tuple[str, ...]) -> Mention:
         published=row.published,
         kind=row.kind,
         final_url=row.final_url,
+        missing_since=row.missing_since,
     )

@@ -5,12 +5,17 @@ Rule: the post, its deliveries and their jobs are recorded in one transaction, w
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sqlalchemy import Connection, insert, select, update
 
 from linkback import owing, urls
 from linkback.model import Delivery, JobKind, Outcome
 from linkback.store import Edit, deliveries, hosts, jobs
 from linkback.store.schema import digest, posts
+
+#: how many deliveries of one post are due in the same second: the posts of others wait for no more than these
+_AT_ONCE = 20
 
 
 def record(connection: Connection, edit: Edit) -> list[Delivery]:
@@ -30,24 +35,26 @@ def record(connection: Connection, edit: Edit) -> list[Delivery]:
         connection.execute(insert(posts).values(key=key, site=edit.site, url=edit.source, **values))
     elif not same:
         connection.execute(update(posts).where(posts.c.key == key).values(**values))
-    recorded = [_record(connection, edit, delivery) for delivery in changed]
+    recorded = [_record(connection, edit, delivery, number // _AT_ONCE) for number, delivery in enumerate(changed)]
     if edit.at is not None:
         _put_off(connection, edit, known)
     return recorded
 
 
-def _record(connection: Connection, edit: Edit, delivery: Delivery) -> Delivery:
+def _record(connection: Connection, edit: Edit, delivery: Delivery, seconds: int) -> Delivery:
+    """Record one delivery, due after some seconds."""
     if delivery.outcome is Outcome.WITHDRAWN:
         # its job finds that there is nothing to do
         return deliveries.owe_again(connection, delivery, edit.now)
     # a slot taken for some day to come would keep back whatever is due before
-    due = edit.at or hosts.slot(connection, urls.authority(delivery.target), edit.now, edit.gap)
+    now = edit.now + timedelta(seconds=seconds)
+    due = edit.at or hosts.slot(connection, urls.authority(delivery.target), now, edit.gap)
     if not delivery.id:
         owed = deliveries.add(connection, edit.site, delivery, edit.now)
         jobs.add(connection, edit.site, JobKind.DELIVER, owed.id, due)
         return owed
     owed = deliveries.owe_again(connection, delivery, edit.now)
-    jobs.renew(connection, edit.site, JobKind.DELIVER, owed.id, due=due, now=edit.now)
+    jobs.renew(connection, edit.site, JobKind.DELIVER, owed.id, due=due, now=edit.now, revive=True)
     return owed
 
 

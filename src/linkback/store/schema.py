@@ -128,13 +128,15 @@ claims = Table(
 mentions = Table(
     "linkback_mentions",
     metadata,
-    # our bookkeeping; `key` is `urls.pair_key`, `page_key` is `urls.page_key`
+    # our bookkeeping; `key` is `urls.pair_key`, `page_key` is `urls.page_key`, `site_key` the digest of the site
     Column("id", Integer, primary_key=True),
     Column("key", String(64), nullable=False, unique=True),
     Column("page_key", String(64), nullable=False),
     Column("site", CleanText, nullable=False),
+    Column("site_key", String(64), nullable=False),
     Column("received", UtcTime, nullable=False),
     Column("checked", UtcTime, nullable=False),
+    Column("missing_since", UtcTime),
     # what they told us; the protocols have their own table
     Column("source", CleanText, nullable=False),
     Column("target", CleanText, nullable=False),
@@ -153,6 +155,7 @@ mentions = Table(
     Column("decided", Boolean, nullable=False),
     Column("decided_status", String(16)),
     Index(None, "page_key", "status"),
+    Index(None, "site_key", "status"),
 )
 
 mention_protocols = Table(

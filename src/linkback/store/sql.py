@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from linkback import urls
 from linkback.errors import StoreError
 from linkback.model import Delivery, Job, JobKind, Mention, Status, Turn
-from linkback.store import ClaimRecord, Edit, Verdict, claims, hosts, jobs, mentions, posts
+from linkback.store import ClaimRecord, Edit, Pace, Verdict, claims, hosts, jobs, mentions, posts
 from linkback.store import deliveries as owed
 from linkback.store.engine import Database, read_url
 
@@ -34,17 +34,22 @@ class SqlStore:
         """
         return cls(Database(read_url(url), create=create))
 
-    def add_claim(self, record: ClaimRecord, *, due: datetime) -> ClaimRecord | None:
+    def add_claim(self, record: ClaimRecord, *, due: datetime, pace: Pace | None = None) -> ClaimRecord | None:
         """Record a claim and its check job, or join the pair's job; give the claim as it is kept.
 
         That is the open claim of the pair that says the same, where there is one. None, and nothing recorded, where
         `MOST_OPEN_CLAIMS` others wait. A job that waits comes forward to `due` and begins anew; one that is running
-        serves this claim too.
+        serves this claim too. A check may be due later by the `pace` of its source's host.
         """
         with self._database.write() as connection:
             kept = claims.take(connection, record)
-            if kept is not None:
-                jobs.renew(connection, record.site, JobKind.CHECK, record.key, due=due, now=record.received)
+            if kept is None:
+                return None
+            if pace is not None and kept is record:
+                host = urls.authority(record.claim.source)
+                slot = hosts.slot(connection, host, record.received, pace.gap, burst=pace.burst, fetch=True)
+                due = max(due, slot)
+            jobs.renew(connection, record.site, JobKind.CHECK, record.key, due=due, now=record.received)
         return kept
 
     def claim(self, id: str) -> ClaimRecord | None:
@@ -71,9 +76,11 @@ class SqlStore:
         """
         with self._database.write() as connection:
             again = verdict.again or claims.unanswered(connection, verdict)
-            if jobs.end(connection, job, again):
+            if jobs.end(connection, job, again, parked=verdict.parked):
                 mentions.record(connection, verdict, late=False)
-                claims.settle(connection, verdict, again=again is not None)
+                claims.settle(connection, verdict, again=again is not None or verdict.parked)
+                if again is None and verdict.recheck is not None:
+                    jobs.add(connection, job.site, JobKind.CHECK, job.subject, verdict.recheck)
             else:
                 mentions.record(connection, verdict, late=True)
                 claims.settle_late(connection, verdict)
@@ -131,16 +138,22 @@ class SqlStore:
             return Turn(False, now)
 
     def finish_delivery(
-        self, job: Job, delivery: Delivery, *, again: datetime | None = None, rest: datetime | None = None
+        self,
+        job: Job,
+        delivery: Delivery,
+        *,
+        again: datetime | None = None,
+        rest: datetime | None = None,
+        parked: bool = False,
     ) -> None:
-        """Record how an attempt ended, and end its job or set when it is due again.
+        """Record how an attempt ended, and end its job, set when it is due again, or have it wait for a person.
 
         A worker that lost its lease leaves the job alone; what it brings is kept where nothing later is known. Nothing
         is sent to the endpoint's host before `rest`.
         """
         with self._database.write() as connection:
             anew = owed.is_owed(connection, job.subject, since=delivery.revision)
-            late = not jobs.end(connection, job, anew or again)
+            late = not jobs.end(connection, job, anew or again, parked=parked)
             owed.finish(connection, job.subject, delivery, late=late)
             pause = (urls.authority(delivery.endpoint), rest) if rest and delivery.endpoint else None
             hosts.finish(connection, job.id, rest=pause)
@@ -176,6 +189,18 @@ class SqlStore:
                 joined = claims.waiting(connection, job.subject)
                 again = joined[0].received if joined else None
             jobs.end(connection, job, again)
+
+    def parked(self, *, site: str | None = None) -> list[Job]:
+        """The jobs that wait for a person, of one site or of any."""
+        with self._database.read() as connection:
+            return jobs.parked(connection, site)
+
+    def revive(self, job: Job, *, due: datetime) -> bool:
+        """Have a parked job tried again, its attempts forgotten; false where it is not parked."""
+        with self._database.write() as connection:
+            if job.kind is JobKind.DELIVER:
+                owed.revive(connection, job.subject)
+            return jobs.revive(connection, job, due)
 
     def next_due(self, *, site: str | None = None, kind: JobKind | None = None) -> datetime | None:
         """When the next job, of one site and one kind or of any, is due or its lease ends; None where there is none."""

@@ -23,6 +23,7 @@ def mention_to_json(mention: Mention) -> dict[str, object]:
         "excerpt": mention.excerpt,
         "published": mention.published.isoformat() if mention.published else None,
         "received": mention.received.isoformat(),
+        "missing_since": mention.missing_since.isoformat() if mention.missing_since else None,
         "kind": mention.kind,
         "final_url": mention.final_url,
     }

@@ -18,6 +18,7 @@ def upgrade() -> None:
     _create_posts()
     _create_hosts()
     _extend_deliveries()
+    _extend_mentions()
     _extend_jobs()
 
 
@@ -63,17 +64,27 @@ def _extend_deliveries() -> None:
     )
 
 
+def _extend_mentions() -> None:
+    with op.batch_alter_table("linkback_mentions") as table:
+        table.add_column(sa.Column("site_key", sa.String(64), nullable=False, server_default=""))
+        table.add_column(sa.Column("missing_since", sa.DateTime))
+    op.create_index("ix_linkback_mentions_site_key", "linkback_mentions", ["site_key", "status"])
+    _fill_site_key("linkback_mentions")
+
+
+def _fill_site_key(table: str) -> None:
+    connection, rows = op.get_bind(), sa.table(table, sa.column("site"), sa.column("site_key"))
+    for (site,) in connection.execute(sa.select(rows.c.site).distinct()).all():
+        key = hashlib.sha256(site.encode()).hexdigest()
+        connection.execute(rows.update().where(rows.c.site == site).values(site_key=key))
+
+
 def _extend_jobs() -> None:
     with op.batch_alter_table("linkback_jobs", table_kwargs={"sqlite_autoincrement": True}) as table:
         table.add_column(sa.Column("site_key", sa.String(64), nullable=False, server_default=""))
         table.add_column(sa.Column("leases", sa.Integer, nullable=False, server_default="0"))
         table.alter_column("due", existing_type=sa.DateTime, nullable=True)
     op.create_index("ix_linkback_jobs_site_key", "linkback_jobs", ["site_key", "due"])
-    connection = op.get_bind()
-    for (site,) in connection.execute(sa.text("SELECT DISTINCT site FROM linkback_jobs")).all():
-        key = hashlib.sha256(site.encode()).hexdigest()
-        connection.execute(
-            sa.text("UPDATE linkback_jobs SET site_key = :key WHERE site = :site"), {"key": key, "site": site}
-        )
+    _fill_site_key("linkback_jobs")
     # a job that is held is due when its lease ends
     op.execute("UPDATE linkback_jobs SET due = leased_until WHERE leased_until > due")

@@ -1,0 +1,38 @@
+"""Whether a mention still holds, looked at again long after it was announced. Decisions only.
+
+Rule 1: a source that says it is gone takes its mention away at once; one that is missing, or does not link any more,
+        when it has been so for a day: sites are moved, repaired and overloaded (protocols.md D-41, D-42).
+Rule 2: trouble on the way takes nothing away, however long it lasts, and is noted (D-43).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from linkback.errors import Reason
+from linkback.model import Backlink, Mention, Status
+from linkback.policy import Policy, judge, takes_away
+
+GRACE = timedelta(days=1)
+#: nobody sees these, so nobody misses them
+_UNSEEN = frozenset({Status.REMOVED, Status.REJECTED, Status.SPAM})
+
+
+def due(policy: Policy, mention: Mention | None, now: datetime) -> datetime | None:
+    """When to look at a mention again; None where that is never."""
+    if mention is None or mention.status in _UNSEEN or not policy.recheck_days:
+        return None
+    # a day after the first failure is soon enough to be sure, and later ones need no hurry
+    missing = mention.missing_since is not None and now - mention.missing_since < GRACE
+    return now + (GRACE if missing else timedelta(days=policy.recheck_days))
+
+
+def fails(before: Mention, found: Sequence[Backlink | Exception], now: datetime) -> tuple[Mention, bool]:
+    """A mention whose source was not seen to link, with since when that is; and whether it is to be taken away."""
+    reasons = [judge(each)[0] for each in found if isinstance(each, Exception)]
+    since = before.missing_since or now
+    gone = Reason.SOURCE_GONE in reasons
+    lost = all(takes_away(reason, asked=True) for reason in reasons) and now - since >= GRACE
+    return replace(before, missing_since=since, checked=now), gone or lost

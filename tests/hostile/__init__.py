@@ -1,0 +1,1 @@
+"""What goes wrong around linkback: the disk, the database, the clock, the input."""
