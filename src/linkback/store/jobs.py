@@ -25,7 +25,7 @@ def add(connection: Connection, site: str, kind: JobKind, subject: str, due: dat
 def renew(connection: Connection, site: str, kind: JobKind, subject: str, *, due: datetime, now: datetime) -> None:
     """Have a job for a subject by `due`, its attempts forgotten; one that is leased at `now` stays as it is."""
     same = and_(jobs.c.kind == kind.value, jobs.c.subject == subject)
-    found = connection.execute(select(jobs.c.due, jobs.c.leased_until).where(same)).first()
+    found = connection.execute(select(jobs.c.due, jobs.c.leased_until).where(same).with_for_update()).first()
     if found is not None:
         if found.leased_until is not None and found.leased_until > now:
             return
@@ -40,7 +40,9 @@ def lease(
     """Take up to `limit` jobs of a site and of a kind, or of any, that are due and free, the longest due first."""
     free = or_(jobs.c.leased_until.is_(None), jobs.c.leased_until <= now)
     wanted = select(jobs).where(jobs.c.due <= now, free, _among(site, kind))
-    rows = connection.execute(wanted.order_by(jobs.c.due, jobs.c.id).limit(max(limit, 0))).all()
+    first = wanted.order_by(jobs.c.due, jobs.c.id).limit(max(limit, 0))
+    # workers on a server do not wait for each other; SQLite has no such words and lets one write at a time
+    rows = connection.execute(first.with_for_update(skip_locked=True)).all()
     taken = [Job(row.id, JobKind(row.kind), row.subject, row.attempts + 1) for row in rows]
     return [job for job in taken if _take(connection, job, until)]
 

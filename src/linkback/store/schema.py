@@ -27,6 +27,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
 )
+from sqlalchemy.dialects.mysql import DATETIME, MEDIUMTEXT
 
 #: the newest script in migrations/versions; opening a database that has it needs no migration tool
 SCHEMA_REVISION = "0001"
@@ -54,7 +55,8 @@ def row_number(id: str) -> int | None:
 class UtcTime(TypeDecorator[datetime]):
     """A moment: kept as naive UTC, given back aware. A time without offset is refused."""
 
-    impl = DateTime
+    # MySQL keeps whole seconds unless it is asked for more
+    impl = DateTime().with_variant(DATETIME(fsp=6), "mysql", "mariadb")
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -84,7 +86,8 @@ class PageTime(TypeDecorator[datetime]):
 class CleanText(TypeDecorator[str]):
     """Text that may come from outside: what no database can hold (lone surrogates, NUL) becomes `?` or goes."""
 
-    impl = Text
+    # a TEXT of MySQL holds 64 KiB
+    impl = Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
@@ -192,7 +195,7 @@ jobs = Table(
     metadata,
     # our bookkeeping; `subject` is a pair key or a delivery id. A job is held while `leased_until` is to come
     Column("id", Integer, primary_key=True),
-    Column("site", Text, nullable=False),
+    Column("site", CleanText, nullable=False),
     Column("kind", String(16), nullable=False),
     Column("subject", String(64), nullable=False),
     Column("due", UtcTime, nullable=False, index=True),

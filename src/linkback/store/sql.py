@@ -1,7 +1,8 @@
 """The Storage of SQL databases: which statements belong to one transaction.
 
 Rule: a method is one transaction, so a process may die between any two lines here and nothing is lost
-(`add_deliveries` with a connection is part of its owner's transaction).
+(`add_deliveries` with a connection is part of its owner's transaction). So a method whose transaction collided with
+another is simply called again, and one that writes what follows from what it reads has that thing's turn.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from linkback.errors import StoreError
 from linkback.model import Delivery, Job, JobKind, Mention, Status
 from linkback.store import ClaimRecord, Verdict, claims, jobs, mentions
 from linkback.store import deliveries as owed
-from linkback.store.engine import Database, read_url
+from linkback.store.engine import Database, read_url, repeated
 
 
 class SqlStore:
@@ -33,6 +34,7 @@ class SqlStore:
         """
         return cls(Database(read_url(url), create=create))
 
+    @repeated
     def add_claim(self, record: ClaimRecord, *, due: datetime) -> ClaimRecord | None:
         """Record a claim and its check job, or join the pair's job; give the claim as it is kept.
 
@@ -40,7 +42,7 @@ class SqlStore:
         `MOST_OPEN_CLAIMS` others wait. A job that waits comes forward to `due` and begins anew; one that is running
         serves this claim too.
         """
-        with self._database.write() as connection:
+        with self._database.write(record.key) as connection:
             kept = claims.take(connection, record)
             if kept is not None:
                 jobs.renew(connection, record.site, JobKind.CHECK, record.key, due=due, now=record.received)
@@ -61,6 +63,7 @@ class SqlStore:
         with self._database.read() as connection:
             return claims.last(connection, key, protocol)
 
+    @repeated
     def finish_check(self, job: Job, verdict: Verdict) -> None:
         """Record a verdict and end or postpone its job.
 
@@ -68,7 +71,7 @@ class SqlStore:
         endpoint; where the verdict has none, the job stays due for them. A worker that lost its lease leaves the
         job, and whatever was found since, alone.
         """
-        with self._database.write() as connection:
+        with self._database.write(verdict.key) as connection:
             again = verdict.again or claims.unanswered(connection, verdict)
             if jobs.end(connection, job, again):
                 mentions.record(connection, verdict, late=False)
@@ -85,13 +88,18 @@ class SqlStore:
         With `connection`, a SQLAlchemy `Connection` to a database that has our tables, write in its
         transaction and leave the commit to its owner.
         """
+        wanted = list(deliveries)
         if connection is None:
-            with self._database.write() as own:
-                return owed.add(own, site, deliveries, due)
+            return self._add_deliveries(site, wanted, due)
         if not isinstance(connection, Connection):
             raise StoreError(f"connection= takes a SQLAlchemy Connection, not {type(connection).__name__}")
-        with self._database.border():
-            return owed.add(connection, site, deliveries, due)
+        return self._database.join(connection, lambda: owed.add(connection, site, wanted, due))
+
+    @repeated
+    def _add_deliveries(self, site: str, wanted: list[Delivery], due: datetime) -> list[Delivery]:
+        # two that publish one post at once would insert the same keys, perhaps each in another order
+        with self._database.write(wanted[0].source if wanted else None) as connection:
+            return owed.add(connection, site, wanted, due)
 
     def delivery(self, id: str) -> Delivery | None:
         """The delivery of that id."""
@@ -103,26 +111,29 @@ class SqlStore:
         with self._database.read() as connection:
             return owed.listed(connection, site, source)
 
+    @repeated
     def begin_post(self, job: Job, protocol: str, endpoint: str, *, until: datetime) -> bool:
         """Before a POST: its delivery is `unknown` until its end is recorded (protocols.md B-11), its job ours longer.
 
         False, and nothing changed, where another worker has the job by now: then the POST is not ours to make.
         """
-        with self._database.write() as connection:
+        with self._database.write(job.subject) as connection:
             if not jobs.hold(connection, job, until):
                 return False
             owed.begin_post(connection, job.subject, protocol, endpoint)
         return True
 
+    @repeated
     def finish_delivery(self, job: Job, delivery: Delivery, *, again: datetime | None = None) -> None:
         """Record how an attempt ended, and end its job or set when it is due again.
 
         A worker that lost its lease leaves the job alone; what it brings is kept where nothing later is known.
         """
-        with self._database.write() as connection:
+        with self._database.write(job.subject) as connection:
             late = not jobs.end(connection, job, again)
             owed.finish(connection, job.subject, delivery, late=late)
 
+    @repeated
     def lease(
         self, now: datetime, until: datetime, *, site: str | None = None, kind: JobKind | None = None, limit: int = 1
     ) -> list[Job]:
@@ -133,17 +144,19 @@ class SqlStore:
         with self._database.write() as connection:
             return jobs.lease(connection, now, until, limit, site, kind)
 
+    @repeated
     def release(self, job: Job, *, due: datetime) -> None:
         """Give a job back, due at a time; nothing happens where another worker has it by now."""
         with self._database.write() as connection:
             jobs.give_back(connection, job, due)
 
+    @repeated
     def end(self, job: Job) -> None:
         """End a job that leaves nothing to record; it stays due for a claim that came since.
 
         Nothing happens where another worker has it by now.
         """
-        with self._database.write() as connection:
+        with self._database.write(job.subject) as connection:
             # claims that found the job running rely on it
             joined = claims.waiting(connection, job.subject)
             jobs.end(connection, job, joined[0].received if joined else None)
@@ -174,6 +187,7 @@ class SqlStore:
         with self._database.read() as connection:
             return mentions.listed(connection, site, pages, statuses)
 
+    @repeated
     def moderate(self, id: str, status: Status) -> Mention | None:
         """Give a mention the status a person chose; it lasts. None if there is no such mention."""
         with self._database.write() as connection:
