@@ -143,10 +143,9 @@ class Database:
             if connection.dialect.name == "sqlite":
                 # nobody else inserts, and in its driver's own mode the end of a savepoint would be a commit
                 return work()
-            with contextlib.suppress(IntegrityError), connection.begin_nested():
-                return work()
-            with connection.begin_nested():
-                return work()
+            with contextlib.suppress(IntegrityError):
+                return _apart(connection, work)
+            return _apart(connection, work)
 
     def close(self) -> None:
         """Let go of the connections of this process; any later use is an error."""
@@ -206,6 +205,20 @@ class Database:
         else:
             words = self._dialect.words(cause)
         return " ".join(str(words).split())[:300]
+
+
+def _apart(connection: Connection, work: Callable[[], T]) -> T:
+    """Do some work that can be undone without the rest of its transaction."""
+    savepoint = connection.begin_nested()
+    try:
+        done = work()
+    except BaseException:
+        # a deadlock in MySQL undoes the whole transaction, and then there is no savepoint to go back to
+        with contextlib.suppress(SQLAlchemyError):
+            savepoint.rollback()
+        raise
+    savepoint.commit()
+    return done
 
 
 def current(text: str) -> str | None:
