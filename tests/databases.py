@@ -1,7 +1,7 @@
 """Empty databases of every kind for the tests of the store.
 
-A server is the one that LINKBACK_TEST_POSTGRES or LINKBACK_TEST_MYSQL names (the URL of a database in which the tests may
-make a schema, or beside which they may make a database), else one of this machine that lets us in. Without one the
+A server is the one that LINKBACK_TEST_POSTGRES or LINKBACK_TEST_MYSQL names (the URL of a database in which the tests
+may make a schema, or beside which they may make a database), else one of this machine that lets us in. Without one the
 tests are skipped, or fail where LINKBACK_REQUIRE_DATABASES=1. What is made has a random name and is dropped at the end.
 """
 
@@ -18,7 +18,7 @@ from sqlalchemy import URL, Connection, Engine, make_url, text
 
 from linkback.errors import StoreError
 from linkback.store.engine import read_url
-from linkback.store.schema import metadata
+from linkback.store.schema import SCHEMA_REVISION, VERSION_TABLE, metadata
 
 SERVERS = ("postgresql", "mysql")
 KINDS = ("sqlite file", "sqlite memory", *SERVERS)
@@ -54,7 +54,7 @@ class Server:
         engine = self.engine()
         with engine.begin() as connection:
             known = set(sqlalchemy.inspect(connection).get_table_names())
-            if not set(metadata.tables) <= known:
+            if known != {*metadata.tables, VERSION_TABLE} or _revision(connection) != SCHEMA_REVISION:
                 _drop_tables(connection, known)
             else:
                 for table in reversed(metadata.sorted_tables):
@@ -80,9 +80,15 @@ class Server:
         self._run(f"DROP {self._word} {self._name}" + (" CASCADE" if self._word == "SCHEMA" else ""))
 
 
+def _revision(connection: Connection) -> str | None:
+    found: str | None = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))
+    return found
+
+
 def _drop_tables(connection: Connection, names: set[str]) -> None:
     # those that refer to others come first
-    for name in sorted(names, key=lambda name: name != "linkback_mention_protocols"):
+    order = [table.name for table in metadata.sorted_tables]
+    for name in sorted(names, key=lambda name: order.index(name) if name in order else -1, reverse=True):
         connection.execute(text(f"DROP TABLE {name}"))
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -59,22 +61,14 @@ def verdict(key: str, page: str, claims: list[ClaimRecord]) -> Verdict:
 def at_once(*works: Callable[[], object]) -> None:
     """Run each in a thread of its own, let go together; raise what any of them raised."""
     gate = threading.Barrier(len(works))
-    failed: list[BaseException] = []
 
     def run(work: Callable[[], object]) -> None:
-        try:
-            gate.wait()
-            work()
-        except BaseException as error:
-            failed.append(error)
+        gate.wait()
+        work()
 
-    threads = [threading.Thread(target=run, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise failed[0]
+    with ThreadPoolExecutor(len(works)) as pool:
+        for future in [pool.submit(run, work) for work in works]:
+            future.result()
 
 
 def test_a_crowd_on_a_few_pairs_loses_no_claim_and_does_no_job_twice(store: Storage) -> None:
@@ -157,10 +151,7 @@ def test_a_moderators_word_is_not_lost_to_a_check_that_ends_at_that_moment(store
         store.add_claim(replace(claim, id=f"again-{turn}"), due=NOON)
         (job,) = store.lease(NOON, NOON + HOUR)
         gone = Verdict(key=claim.key, page=page, claims=[], removed=True)
-        at_once(
-            lambda id=mention.id: store.moderate(id, Status.REJECTED),
-            lambda job=job, gone=gone: store.finish_check(job, gone),
-        )
+        at_once(partial(store.moderate, mention.id, Status.REJECTED), partial(store.finish_check, job, gone))
         kept = store.mention(mention.id)
         assert kept is not None
         assert kept.status is Status.REJECTED
@@ -201,8 +192,8 @@ def test_hosts_that_publish_one_post_at_once_owe_it_once(server_url: str) -> Non
                 with engine.begin() as connection:
                     found = store.add_deliveries(SITE, OWED, due=NOON, connection=connection)
             except StoreError as error:
-                assert engine.dialect.name == "mysql"
-                assert str(error).endswith("Deadlock found when trying to get lock; try restarting transaction")
+                if "mysql" not in server_url or "Deadlock found when trying to get lock" not in str(error):
+                    raise
             else:
                 added.extend(found)
                 return

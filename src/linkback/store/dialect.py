@@ -101,7 +101,7 @@ def seconds(url: URL) -> float:
 
 
 def server_url(url: URL, driver: str) -> URL:
-    """A server's URL with its driver and its `timeout=`; raises `StoreError` where it says too little, or a thing twice."""
+    """A server's URL with its driver and its `timeout=`; raises `StoreError` where it leaves something open."""
     if not url.database:
         raise StoreError(f"the database URL names no database; one looks like {url.drivername}://user@host/database")
     wait = str(seconds(url))

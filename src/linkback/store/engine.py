@@ -86,11 +86,16 @@ class Database:
     `as_it_is` looks at no schema and changes none.
     """
 
-    def __init__(
-        self, dialect: Dialect, *, create: bool = True, upgrade: bool = False, as_it_is: bool = False
-    ) -> None:
+    def __init__(self, dialect: Dialect, *, create: bool = True, upgrade: bool = False, as_it_is: bool = False) -> None:
         self.name = dialect.name
         self._dialect = dialect
+        self._foreign: tuple[type[Exception], ...] = (
+            SQLAlchemyError,
+            OSError,
+            ValueError,
+            OverflowError,
+            *dialect.driver_errors,
+        )
         self._closed = False
         self._abandoned: list[Engine] = []
         # in memory, all threads share one connection and so one transaction
@@ -112,7 +117,7 @@ class Database:
         """Translate what the database, its driver or a value it cannot hold raises; a collision becomes `raised`."""
         try:
             yield
-        except (SQLAlchemyError, *self._dialect.driver_errors, OSError, ValueError, OverflowError) as error:
+        except self._foreign as error:
             again = isinstance(error, DBAPIError) and self._dialect.collided(error.orig)
             kind = raised if again else StoreError
             raise kind(f"{self.name}: {self._one_line(error)}") from error
