@@ -205,6 +205,44 @@ def test_hosts_that_publish_one_post_at_once_owe_it_once(server_url: str) -> Non
     store.close()
 
 
+@pytest.mark.parametrize("server_url", ["postgresql"], indirect=True)
+def test_a_hosts_transaction_outlives_a_deadlock(server_url: str) -> None:
+    """What it did before is kept, and ours is done again."""
+    database = Database(read_url(server_url))
+    store = open_store(server_url)
+    engine = read_url(server_url).engine(patient=False)
+    for name in "ab":
+        store.add_claim(record(name, f"{SITE}/{name}"), due=NOON)
+    both = threading.Barrier(2)
+    tries: list[str] = []
+
+    def publish(first: str, second: str) -> None:
+        def work() -> None:
+            tries.append(first)
+            for name in (first, second):
+                connection.execute(rename(name, first))
+                if name == first and len(tries) <= 2:
+                    both.wait()
+
+        with engine.begin() as connection:
+            connection.execute(sqlalchemy.text("CREATE TEMPORARY TABLE hosts_own (a INTEGER)"))
+            database.join(connection, work)
+            connection.execute(sqlalchemy.text("DROP TABLE hosts_own"))
+
+    at_once(lambda: publish("a", "b"), lambda: publish("b", "a"))
+    assert len(tries) == 3
+    found = [store.claim(name) for name in "ab"]
+    assert [claim.claim.title for claim in found if claim] in (["ab", "ab"], ["ba", "ba"])
+    engine.dispose()
+    database.close()
+    store.close()
+
+
+def rename(name: str, more: str) -> sqlalchemy.Update:
+    """Change one claim, and so lock its row."""
+    return sqlalchemy.update(claims).where(claims.c.public_id == name).values(title=claims.c.title + more)
+
+
 @pytest.mark.parametrize("server_url", SERVERS, indirect=True)
 def test_what_the_host_rolls_back_was_never_owed(server_url: str) -> None:
     store = open_store(server_url)
@@ -283,9 +321,7 @@ def test_of_two_that_wait_for_each_other_one_is_done_again(server_url: str) -> N
         tries.append(first)
         with database.write() as connection:
             for name in (first, second):
-                connection.execute(
-                    sqlalchemy.update(claims).where(claims.c.public_id == name).values(title=claims.c.title + first)
-                )
+                connection.execute(rename(name, first))
                 if name == first and len(tries) <= 2:
                     both.wait()
 

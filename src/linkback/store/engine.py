@@ -18,7 +18,7 @@ import typing
 from collections.abc import Callable, Iterator
 
 from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, inspect, make_url, select
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from linkback.errors import StoreError
 from linkback.store.dialect import WRITES, Dialect
@@ -71,11 +71,15 @@ def repeated(method: Callable[P, T]) -> Callable[P, T]:
         for number in range(_TRIES - 1):
             with contextlib.suppress(Collision):
                 return method(*args, **kwargs)
-            # those who collided once would do so again if they came back together
-            time.sleep(random.uniform(0, _PAUSE * 2**number))  # noqa: S311
+            _let_others_go(number)
         return method(*args, **kwargs)
 
     return tried
+
+
+def _let_others_go(number: int) -> None:
+    # those who collided once would do so again if they came back together
+    time.sleep(random.uniform(0, _PAUSE * 2**number))  # noqa: S311
 
 
 class Database:
@@ -143,14 +147,37 @@ class Database:
                 yield connection
 
     def join(self, connection: Connection, work: Callable[[], T]) -> T:
-        """Do some work in its owner's transaction, once more where another inserted the same key in the meantime."""
+        """Do some work in its owner's transaction, and again where that collided and the transaction outlived it."""
         with self.border():
             if connection.dialect.name == "sqlite":
-                # nobody else inserts, and in its driver's own mode the end of a savepoint would be a commit
+                # whoever writes is alone, and in the driver's own mode the end of a savepoint would be a commit
                 return work()
-            with contextlib.suppress(IntegrityError):
-                return _apart(connection, work)
-            return _apart(connection, work)
+            for number in range(_TRIES - 1):
+                try:
+                    return self._apart(connection, work)
+                except DBAPIError as error:
+                    if not self._dialect.collided(error.orig):
+                        raise
+                _let_others_go(number)
+            return self._apart(connection, work)
+
+    def _apart(self, connection: Connection, work: Callable[[], T]) -> T:
+        """Do some work that can be undone without the rest of its transaction."""
+        savepoint = connection.begin_nested()
+        try:
+            done = work()
+        except DBAPIError as error:
+            try:
+                savepoint.rollback()
+            except SQLAlchemyError:
+                # a deadlock in MySQL undoes the whole transaction, and only its owner can do that again
+                raise StoreError(f"{self.name}: {self._one_line(error)}") from error
+            raise
+        except BaseException:
+            savepoint.rollback()
+            raise
+        savepoint.commit()
+        return done
 
     def close(self) -> None:
         """Let go of the connections of this process; any later use is an error."""
@@ -210,20 +237,6 @@ class Database:
         else:
             words = self._dialect.words(cause)
         return " ".join(str(words).split())[:300]
-
-
-def _apart(connection: Connection, work: Callable[[], T]) -> T:
-    """Do some work that can be undone without the rest of its transaction."""
-    savepoint = connection.begin_nested()
-    try:
-        done = work()
-    except BaseException:
-        # a deadlock in MySQL undoes the whole transaction, and then there is no savepoint to go back to
-        with contextlib.suppress(SQLAlchemyError):
-            savepoint.rollback()
-        raise
-    savepoint.commit()
-    return done
 
 
 def current(text: str) -> str | None:

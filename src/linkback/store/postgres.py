@@ -64,7 +64,8 @@ class Postgres(Dialect):
 
     def collided(self, error: BaseException | None) -> bool:
         """Whether the error is a deadlock, a serialization failure or a key that another just inserted."""
-        return getattr(error, "sqlstate", None) in _COLLISIONS
+        # a host's own connection may have another driver: psycopg 2 has another word
+        return (getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)) in _COLLISIONS
 
     def words(self, error: BaseException) -> str:
         """The server's message without the statement that psycopg adds."""
