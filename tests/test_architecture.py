@@ -25,9 +25,10 @@ RANKS: tuple[frozenset[str], ...] = tuple(
         "extract protocols door content",
         "receiver exchange",
         "sender fetch jobs store",
-        "discoveries upkeep",
+        "discoveries upkeep work",
         "inbox outbox",
         "site verbs explain testing",
+        "sites",
         "web",
         "adapters",
         "terminal",
@@ -54,7 +55,7 @@ OWNERS = {
     "webencodings": {"charsets"},
 }
 #: the one way up: `Site.wsgi()` is part of the public face, and is only taken when it is called
-UPWARD = {("site", "adapters")}
+UPWARD = {("site", "adapters"), ("sites", "adapters")}
 FREE = frozenset({"__init__", "__main__"})
 MAX_MODULE = 350
 MAX_FUNCTION = 40

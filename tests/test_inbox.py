@@ -17,10 +17,11 @@ from linkback.ownpages import Resolve
 from linkback.page import Page
 from linkback.policy import Policy, Retry
 from linkback.protocols import BUILTIN
-from linkback.site import LEASE_SECONDS, MOST_ATTEMPTS, Site
+from linkback.site import MOST_ATTEMPTS, Site
 from linkback.store import MOST_OPEN_CLAIMS, ClaimRecord, Storage, open_store
 from linkback.testing import Answering, FakeClock, FakeWeb, unreachable
 from linkback.wire import Request, Response
+from linkback.work import LEASE_SECONDS
 
 S = "https://s.example/note"
 T = "https://t.example/post"
@@ -63,9 +64,7 @@ Make = Callable[..., Site]
 def make(web: FakeWeb, store: Storage, clock: FakeClock) -> Make:
     """A site over the same store, with the settings given."""
 
-    def make(
-        *, moderate: bool = False, blocked: tuple[str, ...] = (), recheck_days: float = 0, **more: Any
-    ) -> Site:
+    def make(*, moderate: bool = False, blocked: tuple[str, ...] = (), recheck_days: float = 0, **more: Any) -> Site:
         policy = Policy(moderate=moderate, blocked_hosts=blocked, settle_seconds=0, recheck_days=recheck_days)
         retry = Retry(delays=(60.0, 600.0), jitter=0.0)
         return Site(SITE, store=store, fetch=web, clock=clock, policy=policy, retry=retry, runner=External(), **more)

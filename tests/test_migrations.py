@@ -6,17 +6,40 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import Connection, MetaData, create_engine, inspect, text
 
 from linkback.errors import StoreError
+from linkback.model import Claim, ClaimState, JobKind, Outcome, Status
+from linkback.store import engine as engine_module
 from linkback.store import migrations, open_store
+from linkback.store.engine import Database, current, read_url, upgrade
 from linkback.store.schema import SCHEMA_REVISION, VERSION_TABLE, metadata
+from tests.databases import SERVERS, Databases
+
+KINDS = ("sqlite file", *SERVERS)
+
+
+@pytest.fixture(params=KINDS)
+def bare(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> str:
+    """The URL of a database with no tables at all."""
+    if request.param == "sqlite file":
+        return f"sqlite:///{tmp_path / 'a.db'}"
+    return databases.server(request.param).bare()
+
+
+def table_names(url: str) -> set[str]:
+    engine = read_url(url).engine(patient=False)
+    with engine.connect() as connection:
+        names = set(inspect(connection).get_table_names())
+    engine.dispose()
+    return names
 
 
 def tables(path: Path) -> set[str]:
@@ -32,9 +55,14 @@ def test_the_revision_we_compare_with_is_the_newest_script() -> None:
     assert ScriptDirectory(str(directory)).get_heads() == [SCHEMA_REVISION]
 
 
-def test_the_scripts_make_exactly_the_tables_of_the_schema(tmp_path: Path) -> None:
-    open_store(f"sqlite:///{tmp_path / 'a.db'}").close()
-    engine = create_engine(f"sqlite:///{tmp_path / 'a.db'}")
+def revisions() -> list[str]:
+    scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
+    return sorted(script.revision for script in scripts.walk_revisions())
+
+
+def test_the_scripts_make_exactly_the_tables_of_the_schema(bare: str) -> None:
+    open_store(bare).close()
+    engine = read_url(bare).engine(patient=False)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": True})
         assert compare_metadata(context, metadata) == []
@@ -51,6 +79,171 @@ def test_the_job_numbers_of_the_scripts_are_never_reused(tmp_path: Path) -> None
     probe.close()
     assert "AUTOINCREMENT" in sql
     assert metadata.tables["linkback_jobs"].dialect_kwargs["sqlite_autoincrement"]
+
+
+NOON = datetime(2024, 5, 6, 12, 0, 0, 123456)
+#: a row for each table of any revision; a column that a revision does not have yet is left out
+ROWS: dict[str, dict[str, object]] = {
+    "linkback_claims": {
+        "id": 7,
+        "public_id": "an-id",
+        "site": "https://bob.example",
+        "key": "0" * 64,
+        "page": "https://bob.example/post",
+        "received": NOON,
+        "open": True,
+        "checked": None,
+        "protocol": "trackback",
+        "source": "https://alice.example/a",
+        "target": "https://bob.example/post#1",
+        "title": "猫",
+        "excerpt": "so she said",
+        "blog_name": "Blog",
+        "endpoint": "https://bob.example/tb/1",
+        "state": "pending",
+        "reason": "no-backlink",
+    },
+    "linkback_mentions": {
+        "id": 8,
+        "key": "0" * 64,
+        "page_key": "1" * 64,
+        "site": "https://bob.example",
+        "received": NOON,
+        "checked": NOON,
+        "source": "https://alice.example/a",
+        "target": "https://bob.example/post",
+        "title": "猫",
+        "author_name": "Ann",
+        "author_url": "https://alice.example/",
+        "author_photo": "",
+        "excerpt": "so she said",
+        "published": "2024-05-06T09:00:00-07:00",
+        "kind": "reply",
+        "final_url": "https://alice.example/a/",
+        "status": "removed",
+        "decided": True,
+        "decided_status": "approved",
+    },
+    "linkback_mention_protocols": {"mention_id": 8, "position": 1, "protocol": "pingback"},
+    "linkback_deliveries": {
+        "id": 9,
+        "key": "2" * 64,
+        "source_key": "3" * 64,
+        "site": "https://bob.example",
+        "source": "https://bob.example/post",
+        "target": "https://carol.example/x",
+        "attempts": 2,
+        "protocol": "webmention",
+        "endpoint": "https://carol.example/wm",
+        "outcome": "failed",
+        "code": 503,
+        "detail": "busy",
+        "status_url": "",
+        "again": 1,
+        "cause": "new",
+        "told": "",
+        "revision": 1,
+    },
+    "linkback_posts": {
+        "id": 1,
+        "key": "4" * 64,
+        "site": "https://bob.example",
+        "url": "https://bob.example/post",
+        "content": "",
+        "changed": NOON,
+        "gone": False,
+    },
+    "linkback_hosts": {"key": "5" * 64, "host": "carol.example", "next_slot": NOON, "free_at": NOON},
+    "linkback_jobs": {
+        "site_key": "6" * 64,
+        "leases": 2,
+        "id": 10,
+        "site": "https://bob.example",
+        "kind": "deliver",
+        "subject": "9",
+        "due": NOON,
+        "attempts": 2,
+        "leased_until": None,
+    },
+}
+
+
+def fill(connection: Connection) -> None:
+    """Put a row in each table that there is."""
+    there = MetaData()
+    there.reflect(connection)
+    for table in there.sorted_tables:
+        if table.name != VERSION_TABLE:
+            row = ROWS[table.name]
+            connection.execute(table.insert().values({name: row[name] for name in row if name in table.columns}))
+
+
+def at_revision(url: str, revision: str) -> None:
+    """Make what an older linkback left: its tables, with a row in each."""
+    dialect = read_url(url)
+    dialect.prepare()
+    database = Database(dialect, as_it_is=True)
+    with database.write() as connection:
+        migrations.upgrade(connection, to=revision)
+    with database.write() as connection:
+        fill(connection)
+    database.close()
+
+
+@pytest.mark.parametrize("revision", revisions())
+def test_what_an_older_linkback_wrote_is_kept(bare: str, revision: str) -> None:
+    at_revision(bare, revision)
+    assert current(bare) == revision
+    assert upgrade(bare) == (revision, SCHEMA_REVISION)
+    assert current(bare) == SCHEMA_REVISION
+    store = open_store(bare)
+    claim, mention, delivery = store.claim("an-id"), store.mention("8"), store.delivery("9")
+    assert claim is not None
+    assert claim.claim == Claim(
+        "trackback",
+        "https://alice.example/a",
+        "https://bob.example/post#1",
+        "猫",
+        "so she said",
+        "Blog",
+        "https://bob.example/tb/1",
+    )
+    assert (claim.received, claim.state, claim.open) == (NOON.replace(tzinfo=UTC), ClaimState.PENDING, True)
+    assert mention is not None
+    assert (mention.title, mention.protocols, mention.status) == ("猫", ("pingback",), Status.REMOVED)
+    assert mention.checked == NOON.replace(tzinfo=UTC)
+    assert delivery is not None
+    assert (delivery.target, delivery.outcome, delivery.code) == ("https://carol.example/x", Outcome.FAILED, 503)
+    (job,) = store.lease(NOON.replace(tzinfo=UTC), datetime(2024, 5, 7, tzinfo=UTC))
+    assert (job.kind, job.subject, job.attempts) == (JobKind.DELIVER, "9", 3)
+    store.close()
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+def test_a_server_is_upgraded_only_when_someone_says_so(
+    databases: Databases, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other programs of an older version may be at work on it."""
+    url = databases.server(kind).bare()
+    open_store(url).close()
+    with monkeypatch.context() as patch:
+        patch.setattr(engine_module, "SCHEMA_REVISION", "9002")
+        with pytest.raises(
+            StoreError, match=f"its schema {SCHEMA_REVISION} is older than 9002: run linkback db upgrade$"
+        ):
+            open_store(url)
+    open_store(url).close()
+
+
+def test_there_is_nothing_to_upgrade_where_there_is_nothing(bare: str) -> None:
+    if not bare.startswith("sqlite"):
+        assert current(bare) is None
+    with pytest.raises(StoreError, match=r"no (linkback )?database at"):
+        upgrade(bare)
+    with pytest.raises(StoreError, match=r"no (linkback )?database at"):
+        open_store(bare, create=False)
+    if not bare.startswith("sqlite"):
+        assert table_names(bare) == set()
 
 
 def test_every_table_has_our_prefix_and_the_hosts_are_untouched(tmp_path: Path) -> None:
@@ -88,16 +281,16 @@ def test_a_migration_that_was_begun_by_nobody_is_begun(tmp_path: Path) -> None:
     assert set(metadata.tables) <= tables(path)
 
 
-def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "a.db"
-    open_store(f"sqlite:///{path}").close()
-    future = sqlite3.connect(path)
-    future.execute("UPDATE linkback_version SET version_num = '9001'")
-    future.commit()
-    with pytest.raises(StoreError, match="its schema 9001 is newer than"):
-        open_store(f"sqlite:///{path}")
-    assert future.execute("SELECT version_num FROM linkback_version").fetchall() == [("9001",)]
-    future.close()
+def test_a_newer_schema_is_refused_and_left_alone(bare: str) -> None:
+    open_store(bare).close()
+    engine = read_url(bare).engine(patient=False)
+    with engine.begin() as future:
+        future.execute(text("UPDATE linkback_version SET version_num = '9001'"))
+    for opened in (open_store, upgrade):
+        with pytest.raises(StoreError, match="its schema 9001 is newer than"):
+            opened(bare)
+    assert current(bare) == "9001"
+    engine.dispose()
 
 
 def test_opening_an_up_to_date_database_imports_no_migration_tool(tmp_path: Path) -> None:
@@ -131,7 +324,7 @@ def test_threads_may_all_open_a_new_database_first(tmp_path: Path) -> None:
     assert all(set(metadata.tables) <= tables(tmp_path / f"{number}.db") for number in range(3))
 
 
-def test_processes_may_all_open_a_new_database_first(tmp_path: Path) -> None:
+def test_processes_may_all_open_a_new_database_first(bare: str) -> None:
     code = """if True:
         import sys
         from linkback.store import migrations, open_store
@@ -139,7 +332,7 @@ def test_processes_may_all_open_a_new_database_first(tmp_path: Path) -> None:
         sys.stdin.readline()
         open_store(sys.argv[1]).close()
     """
-    command = [sys.executable, "-W", "error", "-c", code, f"sqlite:///{tmp_path / 'a.db'}"]
+    command = [sys.executable, "-W", "error", "-c", code, bare]
     started = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for _ in range(4)
@@ -153,7 +346,7 @@ def test_processes_may_all_open_a_new_database_first(tmp_path: Path) -> None:
         process.stdin.flush()
     outputs = [process.communicate()[0] for process in started]
     assert outputs == [""] * 4
-    assert set(metadata.tables) <= tables(tmp_path / "a.db")
+    assert table_names(bare) == {*metadata.tables, VERSION_TABLE}
 
 
 def test_a_percent_sign_in_the_installation_path_is_no_template(monkeypatch: pytest.MonkeyPatch) -> None:

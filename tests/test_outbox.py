@@ -16,9 +16,10 @@ from linkback.jobs import External
 from linkback.model import Cause, Delivery, Outcome
 from linkback.policy import Outgoing, Retry
 from linkback.protocols import BUILTIN, xmlrpc
-from linkback.site import LEASE_SECONDS, MOST_ATTEMPTS, Site
+from linkback.site import MOST_ATTEMPTS, Site
 from linkback.testing import Answering, FakeClock, FakeWeb, unreachable
 from linkback.wire import Request, Response
+from linkback.work import LEASE_SECONDS
 
 S = "https://s.example/note"
 T = "https://t.example/post"

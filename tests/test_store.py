@@ -17,6 +17,7 @@ from linkback import urls
 from linkback.errors import Reason, StoreError
 from linkback.model import Author, Cause, Claim, ClaimState, Delivery, Job, JobKind, Mention, Outcome, Status, Turn
 from linkback.store import MOST_OPEN_CLAIMS, ClaimRecord, Edit, Storage, Verdict, open_store
+from tests.databases import KINDS, Databases
 
 SITE = "https://bob.example"
 PAGE = "https://bob.example/post"
@@ -26,10 +27,10 @@ NOON = datetime(2024, 5, 6, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-@pytest.fixture(params=["sqlite file", "sqlite memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> Iterator[Storage]:
     """Every test below runs on every back end."""
-    store = open_store(f"sqlite:///{tmp_path / 'linkback.db'}" if request.param == "sqlite file" else "sqlite://")
+    store = open_store(databases.empty(request.param, tmp_path))
     yield store
     store.close()
 
@@ -71,8 +72,11 @@ def test_a_claim_comes_back_as_it_was_recorded(store: Storage) -> None:
     assert store.claim("an-id") == kept
 
 
-def test_an_unknown_claim_is_none(store: Storage) -> None:
-    assert store.claim("nobody") is None
+@pytest.mark.parametrize("id", ["nobody", "AN-ID", "an-id ", "an-id\0", "an-\ud800", "", "án-id", "n" * 5000])
+def test_an_unknown_claim_is_none(store: Storage, id: str) -> None:
+    """Ids come from strangers, and some databases are less exact than others."""
+    store.add_claim(replace(record("an-id"), key="0" * 64), due=NOON)
+    assert store.claim(id) is None
     assert store.last_claim(KEY, "webmention") is None
     assert store.open_claims(KEY) == []
 
@@ -108,6 +112,14 @@ def test_text_that_no_database_holds_is_kept_as_far_as_it_goes(store: Storage) -
     kept = store.claim("a")
     assert kept is not None
     assert kept.claim.title == "a?bc 猫"
+
+
+def test_long_text_is_kept_whole(store: Storage) -> None:
+    claim = Claim("trackback", SOURCE, PAGE, excerpt="猫" * 100_000)
+    store.add_claim(replace(record("a"), claim=claim), due=NOON)
+    kept = store.claim("a")
+    assert kept is not None
+    assert kept.claim == claim
 
 
 def test_open_claims_are_the_pairs_own_oldest_first(store: Storage) -> None:
@@ -241,9 +253,10 @@ def test_next_due_is_the_first_due_time_or_end_of_a_lease(store: Storage) -> Non
     assert store.next_due() == NOON + MINUTE
 
 
-@pytest.mark.parametrize(("kind", "subjects"), [(JobKind.CHECK, [KEY]), (JobKind.DELIVER, ["1"]), (None, ["1", KEY])])
-def test_jobs_may_be_taken_of_one_kind_only(store: Storage, kind: JobKind | None, subjects: list[str]) -> None:
-    owe(store, now=NOON - MINUTE)
+@pytest.mark.parametrize("kind", [JobKind.CHECK, JobKind.DELIVER, None])
+def test_jobs_may_be_taken_of_one_kind_only(store: Storage, kind: JobKind | None) -> None:
+    (owed,) = owe(store, now=NOON - MINUTE)
+    subjects = {JobKind.CHECK: [KEY], JobKind.DELIVER: [owed.id], None: [owed.id, KEY]}[kind]
     store.add_claim(record("a"), due=NOON - MINUTE / 2)
     assert store.next_due(kind=kind) == (NOON - MINUTE / 2 if kind is JobKind.CHECK else NOON - MINUTE)
     assert store.next_due(kind=kind, site="https://dan.example") is None
@@ -669,7 +682,7 @@ def test_a_delivery_is_owed_once_with_one_job(store: Storage) -> None:
 
 
 def test_targets_are_told_apart_as_written_and_by_site(store: Storage) -> None:
-    targets = [OWED.target, OWED.target + "#one", OWED.target + "#two", OWED.target + "/"]
+    targets = [OWED.target, OWED.target + "#one", OWED.target + "#two", OWED.target + "/", OWED.target.upper()]
     assert [delivery.target for delivery in owe(store, *targets)] == targets
     assert len(owe(store, site="https://dan.example")) == 1
 
@@ -905,7 +918,7 @@ def test_deliveries_to_one_host_are_owed_one_after_the_other(store: Storage) -> 
     due = []
     for seconds in range(4):
         jobs = store.lease(NOON + seconds * SECOND, NOON + 60 * MINUTE, limit=9)
-        due.append([store.deliveries()[int(job.subject) - 1].target for job in jobs])
+        due.append([delivery.target for job in jobs if (delivery := store.delivery(job.subject))])
     assert due == [["https://c.example/1", "https://d.example/"], ["https://c.example/2"], ["https://c.example/3"], []]
 
 
@@ -990,7 +1003,7 @@ def test_a_job_that_waits_for_a_person_is_not_due(store: Storage) -> None:
 
 def test_a_number_too_large_for_the_database_is_a_clear_error(store: Storage) -> None:
     (owed,) = owe(store)
-    with pytest.raises(StoreError, match="too large"):
+    with pytest.raises(StoreError, match=r"too large|out of range|Out of range"):
         store.finish_delivery(take(store), replace(owed, code=10**30))
     assert store.deliveries() == [owed]
 

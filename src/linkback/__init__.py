@@ -58,6 +58,8 @@ _HOMES = {
     "linkback.policy": ("Outgoing", "Policy", "Retry"),
     "linkback.protocols": ("BUILTIN", "Pingback", "TrackBack", "Webmention"),
     "linkback.site": ("Site",),
+    "linkback.sites": ("Sites",),
+    "linkback.store": ("open_store",),
     "linkback.verbs": ("discover", "find_backlink", "find_endpoints", "send", "targets", "verify"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -97,6 +99,8 @@ if TYPE_CHECKING:
     from linkback.policy import Outgoing, Policy, Retry
     from linkback.protocols import BUILTIN, Pingback, TrackBack, Webmention
     from linkback.site import Site
+    from linkback.sites import Sites
+    from linkback.store import open_store
     from linkback.verbs import discover, find_backlink, find_endpoints, send, targets, verify
 
 __all__ = [
@@ -127,6 +131,7 @@ __all__ = [
     "Refused",
     "Retry",
     "Site",
+    "Sites",
     "SourceGone",
     "Status",
     "StoreError",
@@ -140,6 +145,7 @@ __all__ = [
     "discover",
     "find_backlink",
     "find_endpoints",
+    "open_store",
     "send",
     "targets",
     "verify",

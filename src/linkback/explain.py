@@ -25,10 +25,14 @@ Fact = str | int | bool | tuple[str, ...]
 
 
 class Verdict(enum.StrEnum):
-    """How a step ended. `later`: temporary trouble; `skipped`: a step before it left nothing to look at."""
+    """How a step ended. `later`: temporary trouble; `skipped`: a step before it left nothing to look at.
+
+    `warn`: it works, and somebody should look at it; only `doctor` says so.
+    """
 
     YES = "yes"
     NO = "no"
+    WARN = "warn"
     LATER = "later"
     SKIPPED = "skipped"
 
@@ -46,7 +50,7 @@ class Conclusion(enum.Enum):
 class Step:
     """One thing that was looked at.
 
-    `name` is source, link, description, target, endpoints or ping; `summary` one sentence; `facts` the evidence.
+    `name` is source, link, description, target, endpoints or ping here; `summary` one sentence; `facts` the evidence.
     """
 
     name: str

@@ -5,16 +5,21 @@ Rule: an option means the same, and has the same name in the environment, wherev
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import importlib
+import sys
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from linkback.errors import ConfigurationError
-from linkback.store import DEFAULT_STORE
+from linkback.store import DEFAULT_STORE, Storage, open_store
 
 if TYPE_CHECKING:
     from linkback.fetch import Fetcher
+    from linkback.site import Site
+    from linkback.sites import Sites
 
 Command = Callable[..., Any]
 
@@ -56,6 +61,90 @@ database = click.option(
     envvar="LINKBACK_DATABASE",
     help="Where the records are kept.",
 )
+
+
+_sites = click.option(
+    "--site",
+    "sites",
+    multiple=True,
+    metavar="URL",
+    envvar="LINKBACK_SITE",
+    callback=_split,
+    help="A blog that mentions are for. Repeatable.",
+)
+_app = click.option(
+    "--app",
+    default="",
+    metavar="MODULE:NAME",
+    envvar="LINKBACK_APP",
+    help="A Site or Sites of your own instead, or a function that makes one.",
+)
+
+
+def blogs(command: Command) -> Command:
+    """Options of every command that acts for blogs."""
+    return _sites(_app(command))
+
+
+def opened(
+    sites: tuple[str, ...],
+    app: str,
+    database: str,
+    networks: tuple[str, ...],
+    ports: tuple[str, ...],
+    *,
+    moderate: bool = False,
+) -> Site | Sites:
+    """The blogs that the options mean, over one store; raises `ConfigurationError` where they mean none."""
+    if bool(sites) == bool(app):
+        raise ConfigurationError("give the blog with --site, or your own with --app, not both or neither")
+    if app:
+        return _loaded(app)
+    from linkback.jobs import Embedded, External
+    from linkback.policy import Policy
+    from linkback.site import Site
+    from linkback.sites import Sites
+
+    store, policy = open_store(database), Policy(moderate=moderate)
+    alone = len(sites) == 1
+    made = [
+        Site(
+            url,
+            store=store,
+            fetch=fetcher(networks, ports, contact=url),
+            policy=policy,
+            runner=Embedded() if alone else External(),
+        )
+        for url in sites
+    ]
+    return made[0] if alone else Sites(made, store=store)
+
+
+def _loaded(app: str) -> Site | Sites:
+    from linkback.site import Site
+    from linkback.sites import Sites
+
+    module, _, name = app.partition(":")
+    # as Python itself does for a script: the command may be run in the host's folder
+    sys.path.insert(0, "")
+    try:
+        found = getattr(importlib.import_module(module), name or "site")
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(f"--app {app}: {error}") from error
+    made = found() if callable(found) else found
+    if not isinstance(made, Site | Sites):
+        raise ConfigurationError(f"--app {app}: it is no Site and no Sites, but {type(made).__name__}")
+    return made
+
+
+@contextlib.contextmanager
+def stored(database: str) -> Iterator[Storage]:
+    """The store at a database URL, closed at the end; raises `StoreError` where there is none."""
+    store = open_store(database, create=False)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def fetcher(networks: tuple[str, ...], ports: tuple[str, ...], *, contact: str = "") -> Fetcher:

@@ -53,6 +53,11 @@ class OwnPages:
             raise Refused(Reason.TARGET_UNKNOWN, f"{target} is no page of this site")
         return urls.without_fragment(permalink)
 
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The hosts that a page of ours may stand on, without `www.`."""
+        return frozenset(urls.host(home).removeprefix("www.") for home in self._homes)
+
     def owns(self, url: str) -> bool:
         """Whether a URL may be a post of ours: under the site's URL, or with `resolve` on one of its hosts."""
         if self._resolve is None:

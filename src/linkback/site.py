@@ -7,9 +7,9 @@ the one object that a blog engine holds.
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -24,19 +24,15 @@ from linkback.policy import Outgoing, Policy, Retry
 from linkback.protocols import BUILTIN, Protocol, advertise_elements, advertise_markup
 from linkback.store import DEFAULT_STORE, ClaimRecord, Storage, open_store
 from linkback.wire import Fetch
+from linkback.work import LEASE_SECONDS, Work
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
 log = logging.getLogger(__name__)
 
-#: how long a job is held, from its lease and again from each of its POSTs: more than it takes to read a target and a
-#: source, or to make one POST, also where `Limits` give them twice their time
-LEASE_SECONDS = 120
 #: a job that ended this many workers is given up
 MOST_ATTEMPTS = 5
-#: where another worker has what is due in its hands this very moment
-_SHORTEST_PAUSE = 0.01
 #: how many jobs a sender who waits for one check may have to wait for
 _MOST_INLINE = 5
 
@@ -96,7 +92,7 @@ class Site:
         self.name = name
         self.protocols: Sequence[Protocol] = tuple(protocols)
         self.store = open_store(store) if isinstance(store, str) else store
-        self._clock, self._pause = clock, pause
+        self._clock = clock
         fetch = fetch if fetch is not None else _default_fetch(self.url)
         self._retry = retry = retry or Retry()
         # tries that end in an answer count too: they must not look like workers that died
@@ -124,8 +120,14 @@ class Site:
             pause=pause,
             lease=timedelta(seconds=LEASE_SECONDS),
         )
-        self._runner = runner if runner is not None else Embedded()
-        self._runner.attach(self.work, self._seconds_to_next)
+        self._work = Work(
+            store=self.store,
+            runner=runner if runner is not None else Embedded(),
+            do=self.run,
+            clock=clock,
+            pause=pause,
+            site=self.url,
+        )
 
     def receive(self, claim: Claim) -> Receipt:
         """Take a claim: judged without the network, recorded with its job, checked soon, or now where `verify` says so.
@@ -137,7 +139,7 @@ class Site:
         record = self._inbox.receive(claim)
         if self._inbox.inline:
             record = self._checked(record)
-        self._runner.nudge()
+        self._work.runner.nudge()
         if self._inbox.inline and record.state is ClaimState.FAILED:
             raise Refused(record.reason or Reason.INTERNAL, "the check did not prove the claim")
         return Receipt(record.id, checked=not record.open)
@@ -148,15 +150,16 @@ class Site:
             worked = self.work(JobKind.CHECK)
             if not worked:
                 # a thread of ours may have been quicker
-                self._runner.settle()
+                self._work.runner.settle()
             record = self.store.claim(record.id) or record
             if not worked or not record.open:
                 break
         return record
 
     def claim(self, id: str) -> ClaimRecord | None:
-        """The claim of a receipt, with its state and reason."""
-        return self.store.claim(id)
+        """The claim of a receipt, with its state and reason; None where this site has none of that id."""
+        record = self.store.claim(id)
+        return record if record is not None and record.site == self.url else None
 
     def publish(
         self,
@@ -184,7 +187,7 @@ class Site:
         fails raises nothing: it is a row that says why. Webmention 3.1, protocols.md B-60 to B-64.
         """
         deliveries = self._outbox.publish(url, html, at=at, force=force, dry_run=dry_run, connection=connection)
-        self._runner.nudge()
+        self._work.runner.nudge()
         return deliveries
 
     def unpublish(
@@ -198,7 +201,7 @@ class Site:
         `connection` are as for `publish`, and what is raised too. Webmention 3.1.5.
         """
         deliveries = self._outbox.unpublish(url, check=check, dry_run=dry_run, connection=connection)
-        self._runner.nudge()
+        self._work.runner.nudge()
         return deliveries
 
     def deliveries(self, source: str | None = None) -> list[Delivery]:
@@ -230,10 +233,17 @@ class Site:
             return None
         return self.store.moderate(id, status)
 
+    def find(self, url: str) -> str:
+        """The permalink of the page of ours that a URL means.
+
+        Raises `Refused` where it means none, or one that is gone or takes no mentions; and what `resolve` raises.
+        """
+        return self.pages.find(url)
+
     def listens(self, url: str) -> bool:
         """Whether a page of ours takes mentions, so that its endpoints may be advertised (protocols.md A-51)."""
         try:
-            self.pages.find(url)
+            self.find(url)
         except Refused:
             return False
         return True
@@ -254,7 +264,12 @@ class Site:
 
     def start(self) -> None:
         """Begin to run what is due, also what an earlier process left behind."""
-        self._runner.nudge()
+        self._work.runner.nudge()
+
+    def run_by(self, runner: Runner) -> None:
+        """Have another runner do the background work from now on."""
+        self._work.runner.stop(0)
+        self._work = replace(self._work, runner=runner)
 
     def drain(self, kind: JobKind | None = None, *, patience: float = 0.0) -> int:
         """Do everything that is due now, of one kind or of both, and give the number of jobs that this thread did.
@@ -266,29 +281,17 @@ class Site:
         nothing is cut short by closing the site next. Jobs that another process holds are not waited for, and nothing
         is where a job itself calls this (`on_mention`). Raises `StoreError` where the store failed.
         """
-        done = 0
-        while True:
-            while self.work(kind):
-                done += 1
-            self._runner.settle()
-            due = self.store.next_due(site=self.url, kind=kind)
-            wait = math.inf if due is None else (due - self._clock()).total_seconds()
-            if wait > patience:
-                return done
-            self._pause(max(wait, _SHORTEST_PAUSE))
+        return self._work.drain(kind, patience=patience)
 
     def work(self, kind: JobKind | None = None) -> bool:
         """Do one due job, of one kind or of any; false where nothing is due.
 
         Raises `StoreError` where the store failed.
         """
-        now = self._clock()
-        leased = self.store.lease(now, now + timedelta(seconds=LEASE_SECONDS), site=self.url, kind=kind)
-        for job in leased:
-            self._run(job)
-        return bool(leased)
+        return self._work.step(kind)
 
-    def _run(self, job: Job) -> None:
+    def run(self, job: Job) -> None:
+        """Do a job of this site that was leased; raises `StoreError` where how it ended could not be recorded."""
         box = self._inbox if job.kind is JobKind.CHECK else self._outbox
         if job.attempts > self._most_attempts:
             log.error("giving up %s %s after %d attempts", job.kind, job.subject, job.attempts - 1)
@@ -304,10 +307,6 @@ class Site:
             due = self._retry.due(job.attempts, self._clock())
             box.give_up(job) if due is None else self.store.release(job, due=due)
 
-    def _seconds_to_next(self) -> float | None:
-        due = self.store.next_due(site=self.url)
-        return None if due is None else (due - self._clock()).total_seconds()
-
     def wsgi(self, app: WSGIApplication | None = None, *, prefix: str = "/linkback", base: str = "") -> WSGIApplication:
         """The endpoints as a WSGI application; around a host's `app`, under `prefix`, advertised on its HTML pages.
 
@@ -321,11 +320,9 @@ class Site:
         """Stop the work of this process, waiting at most `timeout` seconds, and let go of the store.
 
         Nothing new is begun, and what is queued stays queued; `drain` first to have it done. A job that lasts longer
-        than `timeout` cannot record how it ended: its lease runs on, and when that has ended whoever works next does
-        the job again.
+        than `timeout` is given back and cannot record how it ended: whoever works next does it again.
         """
-        self._runner.stop(timeout)
-        self.store.close()
+        self._work.close(timeout)
 
     def __enter__(self) -> Site:
         return self

@@ -18,7 +18,7 @@ from typing import TextIO
 import click
 
 from linkback.errors import LinkbackError
-from linkback.model import Backlink, Delivery, Endpoints, Mention, Outcome
+from linkback.model import Backlink, Delivery, Endpoints, Job, Mention, Outcome
 from linkback.plaintext import collapse as _plain
 from linkback.web import shapes
 
@@ -139,6 +139,16 @@ def show_owed(delivery: Delivery, *, as_json: bool) -> None:
         return
     why = "withdrawn" if delivery.outcome is Outcome.WITHDRAWN else delivery.cause.value
     write(_plain(f"{why} {delivery.target}"))
+
+
+def show_job(job: Job, *, as_json: bool) -> None:
+    """One job that waits for a person, on one line."""
+    if as_json:
+        _json(
+            {"id": job.id, "kind": job.kind.value, "subject": job.subject, "attempts": job.attempts, "site": job.site}
+        )
+        return
+    write(_plain(f"{job.id} {job.kind.value} {job.subject} {job.site} after {job.attempts} attempts"))
 
 
 def show_mention(mention: Mention, *, as_json: bool) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from linkback.site import Site
+    from linkback.sites import Sites
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +32,8 @@ _REASONS |= {405: "Method Not Allowed", 411: "Length Required", 413: "Content To
 _REASONS |= {429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable"}
 
 
-def endpoints(site: Site, *, base: str = "") -> WSGIApplication:
-    """The receiving endpoints of a site as a WSGI application, to be served or mounted.
+def endpoints(site: Site | Sites, *, base: str = "") -> WSGIApplication:
+    """The receiving endpoints of a site, or of many, as a WSGI application, to be served or mounted.
 
     `base` is its public URL, where the one in the requests is not (behind a proxy that rewrites it).
     """

@@ -10,7 +10,7 @@ import logging
 import click
 
 from linkback import __version__, errors, terminal
-from linkback.cli import asking, publishing, receiving
+from linkback.cli import asking, publishing, receiving, running
 from linkback.cli.codes import INTERRUPTED, NO, OK, TEMPORARY, USAGE
 from linkback.errors import FetchError, LinkbackError, Refused
 from linkback.terminal import say
@@ -33,8 +33,12 @@ for command in (
     publishing.unpublish,
     receiving.list_,
     receiving.moderate,
-    receiving.serve,
-    receiving.demo,
+    running.serve,
+    running.worker,
+    running.drain,
+    running.jobs,
+    running.revive,
+    running.demo,
 ):
     cli.add_command(command)
 

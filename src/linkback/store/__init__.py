@@ -91,6 +91,15 @@ class Edit:
     dry: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much work lies about: jobs that are due and held by nobody, since when, and those that wait for a person."""
+
+    due: int
+    oldest: datetime | None
+    parked: int
+
+
 class Storage(typing.Protocol):
     """One interface, one behavioural suite (tests/test_store.py). Every method may raise `StoreError`."""
 
@@ -187,6 +196,12 @@ class Storage(typing.Protocol):
     def next_due(self, *, site: str | None = None, kind: JobKind | None = None) -> datetime | None:
         """When the next job, of one site and one kind or of any, is due or its lease ends; None where there is none."""
 
+    def backlog(self, now: datetime, *, site: str | None = None) -> Backlog:
+        """What is due at `now` and held by nobody, and what waits for a person, of one site or of any."""
+
+    def server_time(self) -> datetime | None:
+        """The present by the clock of the database's server; None where it has no other clock than ours."""
+
     def mention(self, id: str) -> Mention | None:
         """The mention of that id."""
 
@@ -221,4 +236,4 @@ def open_store(url: str, *, create: bool = True) -> Storage:
     return SqlStore.open(url, create=create)
 
 
-__all__ = ["DEFAULT_STORE", "MOST_OPEN_CLAIMS", "ClaimRecord", "Edit", "Pace", "Storage", "Verdict", "open_store"]
+__all__ = ["DEFAULT_STORE", "MOST_OPEN_CLAIMS", "Backlog", "ClaimRecord", "Edit", "Pace", "Storage", "Verdict", "open_store"]

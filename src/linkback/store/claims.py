@@ -53,7 +53,11 @@ def _add(connection: Connection, record: ClaimRecord) -> None:
 
 def find(connection: Connection, id: str) -> ClaimRecord | None:
     """The claim of that public id."""
-    return _first(connection, select(claims).where(claims.c.public_id == id))
+    # ids come from strangers, some databases hold no NUL and no lone surrogate, and some do not see a space at the end
+    if not (id.isascii() and id.isprintable()):
+        return None
+    found = _first(connection, select(claims).where(claims.c.public_id == id))
+    return found if found is None or found.id == id else None
 
 
 def waiting(connection: Connection, key: str) -> list[ClaimRecord]:

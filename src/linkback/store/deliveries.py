@@ -7,6 +7,7 @@ Rule 3: one that was owed again while it was made is made again: what was sent t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -15,24 +16,31 @@ from sqlalchemy import Connection, Row, and_, insert, select, update
 
 from linkback.errors import StoreError
 from linkback.model import ARRIVED, Cause, Delivery, Outcome
-from linkback.store.schema import deliveries, digest, row_number
+from linkback.store.schema import deliveries, digest, parts, row_number
 
 
-def add(connection: Connection, site: str, delivery: Delivery, now: datetime) -> Delivery:
-    """Record a delivery that is owed for the first time, and give it with its id."""
-    result = connection.execute(
-        insert(deliveries).values(
-            key=digest(site, delivery.source, delivery.target),
-            source_key=digest(delivery.source),
-            site=site,
-            source=delivery.source,
-            target=delivery.target,
-            owed=now,
+def add(connection: Connection, site: str, owed: Sequence[Delivery], now: datetime) -> list[Delivery]:
+    """Record deliveries that are owed for the first time, and give them with their ids."""
+    rows = {
+        digest(site, delivery.source, delivery.target): {
+            "source_key": digest(delivery.source),
+            "site": site,
+            "source": delivery.source,
+            "target": delivery.target,
+            "owed": now,
             **_standing(delivery),
-        )
-    )
-    (number,) = result.inserted_primary_key or (0,)
-    return replace(delivery, id=str(number))
+        }
+        for delivery in owed
+    }
+    if not rows:
+        return []
+    connection.execute(insert(deliveries), [{"key": key, **row} for key, row in rows.items()])
+    # not every database can give back the ids of what it inserts
+    ids: dict[str, int] = {}
+    for keys in parts(list(rows)):
+        chosen = select(deliveries.c.key, deliveries.c.id).where(deliveries.c.key.in_(keys))
+        ids.update((row.key, row.id) for row in connection.execute(chosen))
+    return [replace(delivery, id=str(ids[key])) for key, delivery in zip(rows, owed, strict=True)]
 
 
 def owe_again(connection: Connection, delivery: Delivery, now: datetime) -> Delivery:

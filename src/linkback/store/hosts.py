@@ -12,12 +12,13 @@ Every function takes a connection in a writing transaction.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
 
 from linkback.model import Turn
-from linkback.store.schema import digest, hosts
+from linkback.store.schema import digest, hosts, parts
 
 #: how long to wait at least for a POST that is in flight
 _STEP = timedelta(seconds=1)
@@ -25,23 +26,56 @@ _STEP = timedelta(seconds=1)
 _FETCHED = "from"
 
 
-def slot(
-    connection: Connection, host: str, now: datetime, gap: timedelta, *, burst: int = 0, fetch: bool = False
-) -> datetime:
-    """The first free slot of a host from now on, taken; `burst` slots may be had at once after a time of quiet.
+def slots(
+    connection: Connection,
+    wanted: Sequence[tuple[str, datetime]],
+    gap: timedelta,
+    *,
+    burst: int = 0,
+    fetch: bool = False,
+) -> list[datetime]:
+    """The first free slot of each host from a time on, taken; `burst` may be had at once after a time of quiet.
 
-    With `fetch` it is one for reading from the host, else for sending to it.
+    With `fetch` they are for reading from the hosts, else for sending to them.
     """
-    if not gap or not host:
-        return now
-    name = f"{_FETCHED} {host}" if fetch else host
-    row = _row(connection, name)
-    if row is None:
-        _add(connection, name, next_slot=now + gap, free_at=now)
-        return now
-    found: datetime = max(now, row.next_slot)
-    _change(connection, row.key, next_slot=found + gap)
-    return max(now, found - burst * gap)
+    if not gap:
+        return [turn for _, turn in wanted]
+    names = [f"{_FETCHED} {host}" if fetch else host for host, _ in wanted]
+    known = _next_slots(connection, names)
+    following, due = dict(known), []
+    for name, (host, turn) in zip(names, wanted, strict=True):
+        slot = max(turn, following.get(name, turn)) if host else turn
+        following[name] = slot + gap
+        due.append(max(turn, slot - burst * gap))
+    named = {name: (following[name], turn) for name, (host, turn) in zip(names, wanted, strict=True) if host}
+    new = [
+        {"key": digest(name), "host": name, "next_slot": slot, "free_at": turn}
+        for name, (slot, turn) in named.items()
+        if name not in known
+    ]
+    old = [{"of": digest(name), "slot": slot} for name, (slot, _) in named.items() if name in known]
+    if new:
+        connection.execute(insert(hosts), new)
+    if old:
+        connection.execute(update(hosts).where(hosts.c.key == bindparam("of")).values(next_slot=bindparam("slot")), old)
+    return due
+
+
+def _next_slots(connection: Connection, names: Sequence[str]) -> dict[str, datetime]:
+    """The next free slot of the hosts that are known, their rows locked in one order: nobody waits in a ring."""
+    by_key = {digest(name): name for name in names}
+    found = {}
+    for keys in parts(sorted(by_key)):
+        chosen = select(hosts.c.key, hosts.c.next_slot).where(hosts.c.key.in_(keys)).order_by(hosts.c.key)
+        for row in connection.execute(chosen.with_for_update()):
+            found[by_key[row.key]] = row.next_slot
+    return found
+
+
+def lock(connection: Connection, names: Collection[str]) -> None:
+    """Have the rows of some hosts to oneself until the transaction ends."""
+    chosen = hosts.c.key.in_([digest(name) for name in names])
+    connection.execute(select(hosts.c.key).where(chosen).order_by(hosts.c.key).with_for_update()).all()
 
 
 def begin(connection: Connection, host: str, job: int, *, now: datetime, until: datetime, gap: timedelta) -> Turn:

@@ -10,22 +10,27 @@ Every function takes a connection in a writing transaction unless it only reads.
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, true, update
 
 from linkback.model import Job, JobKind
+from linkback.store import Backlog
 from linkback.store.schema import digest, jobs
 
 
 def add(connection: Connection, site: str, kind: JobKind, subject: str, due: datetime) -> None:
     """Make a job that nobody has tried."""
-    connection.execute(
-        insert(jobs).values(
-            site=site, site_key=digest(site), kind=kind.value, subject=subject, due=due, attempts=0, leases=0
-        )
-    )
+    add_all(connection, site, kind, {subject: due})
+
+
+def add_all(connection: Connection, site: str, kind: JobKind, due: Mapping[str, datetime]) -> None:
+    """Make a job for each subject, due at its time."""
+    same = {"site": site, "site_key": digest(site), "kind": kind.value, "attempts": 0, "leases": 0}
+    if due:
+        connection.execute(insert(jobs), [{"subject": subject, "due": when, **same} for subject, when in due.items()])
 
 
 def renew(
@@ -63,8 +68,9 @@ def lease(
 ) -> list[Job]:
     """Take up to `limit` jobs of a site and of a kind, or of any, that are due and free, the longest due first."""
     wanted = select(jobs).where(jobs.c.due <= now, _among(site, kind))
-    wanted = wanted.order_by(jobs.c.due, jobs.c.id).limit(max(limit, 0)).with_for_update(skip_locked=True)
-    rows = connection.execute(wanted).all()
+    first = wanted.order_by(jobs.c.due, jobs.c.id).limit(max(limit, 0))
+    # workers on a server do not wait for each other; SQLite has no such words and lets one write at a time
+    rows = connection.execute(first.with_for_update(skip_locked=True)).all()
     taken = [_job(row, attempts=row.attempts + 1, lease=row.leases + 1) for row in rows]
     return [job for job in taken if _take(connection, job, until)]
 
@@ -130,6 +136,23 @@ def next_due(connection: Connection, site: str | None, kind: JobKind | None) -> 
     """When the next job of a site and of a kind, or of any, is due or its lease ends."""
     first: datetime | None = connection.scalar(select(func.min(jobs.c.due)).where(_among(site, kind)))
     return first
+
+
+def backlog(connection: Connection, now: datetime, site: str | None) -> Backlog:
+    """What waits at `now`, of a site or of any: two ranges of one index."""
+    due = select(func.count(), func.min(jobs.c.due)).where(jobs.c.due <= now, _among(site, None))
+    waiting = select(func.count()).select_from(jobs).where(jobs.c.due.is_(None), _among(site, None))
+    number, oldest = connection.execute(due).one()
+    return Backlog(number, oldest, connection.scalar(waiting) or 0)
+
+
+def server_time(connection: Connection) -> datetime | None:
+    """The present by the clock of the database's server, None where it has no other clock than ours."""
+    if connection.dialect.name == "sqlite":
+        return None
+    # sessions are in UTC; one driver says so and another leaves it out
+    found: datetime | None = connection.scalar(select(func.current_timestamp()))
+    return None if found is None else found.replace(tzinfo=UTC)
 
 
 def _among(site: str | None, kind: JobKind | None) -> ColumnElement[bool]:

@@ -27,7 +27,8 @@ def record(connection: Connection, verdict: Verdict, *, late: bool) -> None:
 
     `late` says that the worker had lost its lease: it does not overwrite what a later check found.
     """
-    found = connection.execute(select(mentions).where(mentions.c.key == verdict.key)).first()
+    # a moderator may speak meanwhile, who takes no turn
+    found = connection.execute(select(mentions).where(mentions.c.key == verdict.key).with_for_update()).first()
     looked = _when(verdict)
     if late and found is not None and (looked is None or looked < found.checked):
         return

@@ -5,7 +5,8 @@ Rule: the post, its deliveries and their jobs are recorded in one transaction, w
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -35,27 +36,35 @@ def record(connection: Connection, edit: Edit) -> list[Delivery]:
         connection.execute(insert(posts).values(key=key, site=edit.site, url=edit.source, **values))
     elif not same:
         connection.execute(update(posts).where(posts.c.key == key).values(**values))
-    recorded = [_record(connection, edit, delivery, number // _AT_ONCE) for number, delivery in enumerate(changed)]
+    recorded = _record(connection, edit, changed)
     if edit.at is not None:
         _put_off(connection, edit, known)
     return recorded
 
 
-def _record(connection: Connection, edit: Edit, delivery: Delivery, seconds: int) -> Delivery:
-    """Record one delivery, due after some seconds."""
-    if delivery.outcome is Outcome.WITHDRAWN:
-        # its job finds that there is nothing to do
-        return deliveries.owe_again(connection, delivery, edit.now)
-    # a slot taken for some day to come would keep back whatever is due before
-    now = edit.now + timedelta(seconds=seconds)
-    due = edit.at or hosts.slot(connection, urls.authority(delivery.target), now, edit.gap)
-    if not delivery.id:
-        owed = deliveries.add(connection, edit.site, delivery, edit.now)
-        jobs.add(connection, edit.site, JobKind.DELIVER, owed.id, due)
-        return owed
-    owed = deliveries.owe_again(connection, delivery, edit.now)
-    jobs.renew(connection, edit.site, JobKind.DELIVER, owed.id, due=due, now=edit.now, revive=True)
-    return owed
+def _record(connection: Connection, edit: Edit, changed: Sequence[Delivery]) -> list[Delivery]:
+    """Record deliveries as they are owed now, with their jobs; the few that are owed again follow the new ones."""
+    made = [delivery for delivery in changed if delivery.outcome is not Outcome.WITHDRAWN]
+    due = dict(zip((delivery.target for delivery in made), _slots(connection, edit, made), strict=True))
+    new = deliveries.add(connection, edit.site, [delivery for delivery in changed if not delivery.id], edit.now)
+    jobs.add_all(connection, edit.site, JobKind.DELIVER, {delivery.id: due[delivery.target] for delivery in new})
+    again = [deliveries.owe_again(connection, delivery, edit.now) for delivery in changed if delivery.id]
+    for delivery in again:
+        # the job of one that is withdrawn finds that there is nothing to do
+        if delivery.outcome is not Outcome.WITHDRAWN:
+            when = due[delivery.target]
+            jobs.renew(connection, edit.site, JobKind.DELIVER, delivery.id, due=when, now=edit.now, revive=True)
+    return [*new, *again]
+
+
+def _slots(connection: Connection, edit: Edit, made: Sequence[Delivery]) -> list[datetime]:
+    """When each delivery is due."""
+    if edit.at is not None:
+        # a slot taken for some day to come would keep back whatever is due before
+        return [edit.at] * len(made)
+    turns = (edit.now + timedelta(seconds=number // _AT_ONCE) for number in range(len(made)))
+    wanted = [(urls.authority(delivery.target), turn) for delivery, turn in zip(made, turns, strict=True)]
+    return hosts.slots(connection, wanted, edit.gap)
 
 
 def _put_off(connection: Connection, edit: Edit, known: list[Delivery]) -> None:

@@ -10,7 +10,9 @@ Rule 4: a change here is a new script in migrations/versions and a new `SCHEMA_R
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from sqlalchemy import (
     Boolean,
@@ -27,6 +29,9 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
 )
+from sqlalchemy.dialects.mysql import DATETIME, MEDIUMTEXT
+
+T = TypeVar("T")
 
 #: the newest script in migrations/versions; opening a database that has it needs no migration tool
 SCHEMA_REVISION = "0002"
@@ -43,6 +48,11 @@ def digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def parts(values: Sequence[T], size: int = 500) -> Iterator[Sequence[T]]:
+    """The values in pieces: databases limit the parameters of one statement."""
+    return (values[start : start + size] for start in range(0, len(values), size))
+
+
 def row_number(id: str) -> int | None:
     """The primary key that an id means, None where it cannot be one of ours."""
     if not (id.isascii() and id.isdecimal()) or len(id) > 10:
@@ -54,7 +64,8 @@ def row_number(id: str) -> int | None:
 class UtcTime(TypeDecorator[datetime]):
     """A moment: kept as naive UTC, given back aware. A time without offset is refused."""
 
-    impl = DateTime
+    # MySQL keeps whole seconds unless it is asked for more
+    impl = DateTime().with_variant(DATETIME(fsp=6), "mysql", "mariadb")
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -84,7 +95,8 @@ class PageTime(TypeDecorator[datetime]):
 class CleanText(TypeDecorator[str]):
     """Text that may come from outside: what no database can hold (lone surrogates, NUL) becomes `?` or goes."""
 
-    impl = Text
+    # a TEXT of MySQL holds 64 KiB
+    impl = Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
@@ -216,7 +228,7 @@ jobs = Table(
     # our bookkeeping; `subject` is a pair key or a delivery id, `site_key` the digest of the site. A job is held while
     # `leased_until` is to come, and due again then; one without `due` waits for a person
     Column("id", Integer, primary_key=True),
-    Column("site", Text, nullable=False),
+    Column("site", CleanText, nullable=False),
     Column("site_key", String(64), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("subject", String(64), nullable=False),

@@ -1,7 +1,8 @@
 """The Storage of SQL databases: which statements belong to one transaction.
 
 Rule: a method is one transaction, so a process may die between any two lines here and nothing is lost
-(`record_edit` with a connection is part of its owner's transaction).
+(`record_edit` with a connection is part of its owner's transaction). So a method whose transaction collided with
+another is simply called again, and one that writes what follows from what it reads has that thing's turn.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from sqlalchemy import Connection
 from linkback import urls
 from linkback.errors import StoreError
 from linkback.model import Delivery, Job, JobKind, Mention, Status, Turn
-from linkback.store import ClaimRecord, Edit, Pace, Verdict, claims, hosts, jobs, mentions, posts
+from linkback.store import Backlog, ClaimRecord, Edit, Pace, Verdict, claims, hosts, jobs, mentions, posts
 from linkback.store import deliveries as owed
-from linkback.store.engine import Database, read_url
+from linkback.store.engine import Database, read_url, repeated
 
 
 class SqlStore:
@@ -34,6 +35,7 @@ class SqlStore:
         """
         return cls(Database(read_url(url), create=create))
 
+    @repeated
     def add_claim(self, record: ClaimRecord, *, due: datetime, pace: Pace | None = None) -> ClaimRecord | None:
         """Record a claim and its check job, or join the pair's job; give the claim as it is kept.
 
@@ -41,13 +43,14 @@ class SqlStore:
         `MOST_OPEN_CLAIMS` others wait. A job that waits comes forward to `due` and begins anew; one that is running
         serves this claim too. A check may be due later by the `pace` of its source's host.
         """
-        with self._database.write() as connection:
+        with self._database.write(record.key) as connection:
             kept = claims.take(connection, record)
             if kept is None:
                 return None
             if pace is not None and kept is record:
                 host = urls.authority(record.claim.source)
-                slot = hosts.slot(connection, host, record.received, pace.gap, burst=pace.burst, fetch=True)
+                wanted = [(host, record.received)]
+                (slot,) = hosts.slots(connection, wanted, pace.gap, burst=pace.burst, fetch=True)
                 due = max(due, slot)
             jobs.renew(connection, record.site, JobKind.CHECK, record.key, due=due, now=record.received)
         return kept
@@ -67,6 +70,7 @@ class SqlStore:
         with self._database.read() as connection:
             return claims.last(connection, key, protocol)
 
+    @repeated
     def finish_check(self, job: Job, verdict: Verdict) -> None:
         """Record a verdict and end or postpone its job.
 
@@ -74,7 +78,7 @@ class SqlStore:
         endpoint; where the verdict has none, the job stays due for them. A worker that lost its lease leaves the
         job, and whatever was found since, alone.
         """
-        with self._database.write() as connection:
+        with self._database.write(verdict.key) as connection:
             again = verdict.again or claims.unanswered(connection, verdict)
             if jobs.end(connection, job, again, parked=verdict.parked):
                 mentions.record(connection, verdict, late=False)
@@ -92,11 +96,14 @@ class SqlStore:
         transaction and leave the commit to its owner.
         """
         if connection is None:
-            with self._database.write() as own:
-                return posts.record(own, edit)
+            return self._record_edit(edit)
         if not isinstance(connection, Connection):
             raise StoreError(f"connection= takes a SQLAlchemy Connection, not {type(connection).__name__}")
-        with self._database.border():
+        return self._database.join(connection, lambda: posts.record(connection, edit))
+
+    @repeated
+    def _record_edit(self, edit: Edit) -> list[Delivery]:
+        with self._database.write(edit.source) as connection:
             return posts.record(connection, edit)
 
     def delivery(self, id: str) -> Delivery | None:
@@ -109,6 +116,7 @@ class SqlStore:
         with self._database.read() as connection:
             return owed.listed(connection, site, source)
 
+    @repeated
     def begin_post(
         self,
         job: Job,
@@ -127,16 +135,19 @@ class SqlStore:
         Where it may not, the answer says when to try again: another POST to that host comes first, or the delivery was
         owed anew. `due` None says that another worker has the job by now.
         """
-        with self._database.write() as connection:
+        with self._database.write(job.subject) as connection:
+            host = urls.authority(endpoint)
+            # before the job, as an edit does
+            hosts.lock(connection, [host])
             if not jobs.hold(connection, job, until):
                 return Turn(False)
-            host = urls.authority(endpoint)
             turn = hosts.begin(connection, host, job.id, now=now, until=until, gap=gap)
             if not turn.granted or owed.begin_post(connection, delivery, protocol, endpoint, now):
                 return turn
             hosts.finish(connection, job.id)
             return Turn(False, now)
 
+    @repeated
     def finish_delivery(
         self,
         job: Job,
@@ -151,13 +162,15 @@ class SqlStore:
         A worker that lost its lease leaves the job alone; what it brings is kept where nothing later is known. Nothing
         is sent to the endpoint's host before `rest`.
         """
-        with self._database.write() as connection:
+        with self._database.write(job.subject) as connection:
+            # the host before the job, as an edit does
+            pause = (urls.authority(delivery.endpoint), rest) if rest and delivery.endpoint else None
+            hosts.finish(connection, job.id, rest=pause)
             anew = owed.is_owed(connection, job.subject, since=delivery.revision)
             late = not jobs.end(connection, job, anew or again, parked=parked)
             owed.finish(connection, job.subject, delivery, late=late)
-            pause = (urls.authority(delivery.endpoint), rest) if rest and delivery.endpoint else None
-            hosts.finish(connection, job.id, rest=pause)
 
+    @repeated
     def lease(
         self, now: datetime, until: datetime, *, site: str | None = None, kind: JobKind | None = None, limit: int = 1
     ) -> list[Job]:
@@ -168,6 +181,7 @@ class SqlStore:
         with self._database.write() as connection:
             return jobs.lease(connection, now, until, limit, site, kind)
 
+    @repeated
     def release(self, job: Job, *, due: datetime | None, counted: bool = True) -> None:
         """Give a job back, due at a time, or waiting for a person; nothing happens where another worker has it by now.
 
@@ -176,12 +190,13 @@ class SqlStore:
         with self._database.write() as connection:
             jobs.give_back(connection, job, due, counted=counted)
 
+    @repeated
     def end(self, job: Job) -> None:
         """End a job that leaves nothing to record; it stays due for a claim that came since, or a delivery owed anew.
 
         Nothing happens where another worker has it by now.
         """
-        with self._database.write() as connection:
+        with self._database.write(job.subject) as connection:
             # those that found the job running rely on it
             if job.kind is JobKind.DELIVER:
                 again = owed.is_owed(connection, job.subject)
@@ -195,9 +210,10 @@ class SqlStore:
         with self._database.read() as connection:
             return jobs.parked(connection, site)
 
+    @repeated
     def revive(self, job: Job, *, due: datetime) -> bool:
         """Have a parked job tried again, its attempts forgotten; false where it is not parked."""
-        with self._database.write() as connection:
+        with self._database.write(job.subject) as connection:
             if job.kind is JobKind.DELIVER:
                 owed.revive(connection, job.subject)
             return jobs.revive(connection, job, due)
@@ -206,6 +222,16 @@ class SqlStore:
         """When the next job, of one site and one kind or of any, is due or its lease ends; None where there is none."""
         with self._database.read() as connection:
             return jobs.next_due(connection, site, kind)
+
+    def backlog(self, now: datetime, *, site: str | None = None) -> Backlog:
+        """What is due at `now` and held by nobody, and what waits for a person, of one site or of any."""
+        with self._database.read() as connection:
+            return jobs.backlog(connection, now, site)
+
+    def server_time(self) -> datetime | None:
+        """The present by the clock of the database's server; None where it has no other clock than ours."""
+        with self._database.read() as connection:
+            return jobs.server_time(connection)
 
     def mention(self, id: str) -> Mention | None:
         """The mention of that id."""
@@ -228,6 +254,7 @@ class SqlStore:
         with self._database.read() as connection:
             return mentions.listed(connection, site, pages, statuses)
 
+    @repeated
     def moderate(self, id: str, status: Status) -> Mention | None:
         """Give a mention the status a person chose; it lasts. None if there is no such mention."""
         with self._database.write() as connection:

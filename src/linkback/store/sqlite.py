@@ -9,7 +9,6 @@ Rule 3: a transaction that writes says so when it begins (BEGIN IMMEDIATE), so i
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import sqlite3
 import time
@@ -19,63 +18,87 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event
 
 from linkback.errors import StoreError
+from linkback.store.dialect import Dialect, seconds
 
-#: how many seconds to wait for another writer, unless the URL says `?timeout=`
-BUSY_SECONDS = 5.0
-#: what the driver raises where SQLAlchemy is not in between
-DriverError = sqlite3.Error
 _MAGIC = b"SQLite format 3\0"
-#: the execution option that marks a writing transaction
-WRITES = {"linkback_writes": True}
 
 
-def normalise(url: URL) -> URL:
-    """The URL with an absolute path and a timeout; raises `StoreError` where it means no place."""
-    if url.host or url.username or url.password or url.port:
-        raise StoreError("a SQLite database URL has a path and no host: it begins with three slashes, sqlite:///")
-    unknown = sorted(set(url.query) - {"timeout"})
-    if unknown:
-        raise StoreError(f"the database URL has an unknown option {unknown[0]!r}; only timeout= is understood")
-    database = url.database or ""
-    if database.startswith("file:"):
-        raise StoreError("a SQLite database URL takes a path, not a file: URI")
-    if "\0" in database:
-        raise StoreError("the path of the database contains a NUL character")
-    place = None if database in ("", ":memory:") else str(Path(database).absolute())
-    return url.set(database=place, query={"timeout": str(_timeout(url))})
+class Sqlite(Dialect):
+    """A SQLite file, or a database in memory, whose URL has no path."""
 
+    upgrades_itself = True
+    driver_errors = (sqlite3.Error,)
 
-def _timeout(url: URL) -> float:
-    text = url.query.get("timeout", str(BUSY_SECONDS))
-    try:
-        seconds = float(text) if isinstance(text, str) else math.nan
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds < 1_000_000:
-        raise StoreError("timeout= in the database URL takes a number of seconds")
-    return seconds
+    @classmethod
+    def of(cls, url: URL) -> Sqlite:
+        """The database a URL means, by its absolute path; raises `StoreError` where it means no place."""
+        if url.drivername not in ("sqlite", "sqlite+pysqlite"):
+            raise StoreError(f"linkback opens SQLite files by Python's own driver: sqlite://, not {url.drivername}://")
+        if url.host or url.username or url.password or url.port:
+            raise StoreError("a SQLite database URL has a path and no host: it begins with three slashes, sqlite:///")
+        unknown = sorted(set(url.query) - {"timeout"})
+        if unknown:
+            raise StoreError(f"the database URL has an unknown option {unknown[0]!r}; only timeout= is understood")
+        database = url.database or ""
+        if database.startswith("file:"):
+            raise StoreError("a SQLite database URL takes a path, not a file: URI")
+        if "\0" in database:
+            raise StoreError("the path of the database contains a NUL character")
+        place = None if database in ("", ":memory:") else str(Path(database).absolute())
+        return cls(url.set(database=place, query={"timeout": str(seconds(url))}))
 
+    @property
+    def name(self) -> str:
+        """What messages call the database."""
+        return self.url.database or "the database in memory"
 
-def look_at(url: URL, *, create: bool) -> None:
-    """See that there is a database file that can be used, or a place for one; nothing is changed.
+    @property
+    def in_memory(self) -> bool:
+        """Whether it lives in one connection of one process."""
+        return self.url.database is None
 
-    Raises `StoreError` for a missing file or directory, a file that is no database, or one that may
-    not be written.
-    """
-    if url.database is None:
-        return
-    path = Path(url.database)
-    if path.is_dir():
-        raise StoreError(f"{path} is a directory, not a database")
-    if not path.parent.is_dir():
-        raise StoreError(f"the directory {path.parent} does not exist")
-    if path.exists():
-        _check_file(path)
-    elif not create:
-        raise StoreError(f"no database at {path}")
-    # SQLite writes its log beside the file
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise StoreError(f"the directory {path.parent} cannot be written to")
+    def look(self, *, create: bool) -> None:
+        """See that there is a database file that can be used, or a place for one; nothing is changed.
+
+        Raises `StoreError` for a missing file or directory, a file that is no database, or one that may
+        not be written.
+        """
+        if self.url.database is None:
+            return
+        path = Path(self.url.database)
+        if path.is_dir():
+            raise StoreError(f"{path} is a directory, not a database")
+        if not path.parent.is_dir():
+            raise StoreError(f"the directory {path.parent} does not exist")
+        if path.exists():
+            _check_file(path)
+        elif not create:
+            raise StoreError(f"no database at {path}")
+        # SQLite writes its log beside the file
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise StoreError(f"the directory {path.parent} cannot be written to")
+
+    def engine(self, *, patient: bool) -> Engine:
+        """A new engine; in memory it has a single connection for all threads."""
+        arguments: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
+        if self.in_memory:
+            arguments["poolclass"] = StaticPool
+        engine = create_engine(self.url, **arguments)
+        event.listen(engine, "connect", _on_connect)
+        event.listen(engine, "begin", _on_begin)
+        return engine
+
+    def prepare(self) -> None:
+        """Put the database file in WAL mode, which lasts; may raise an error of the driver."""
+        if self.url.database is None:
+            return
+        wait = seconds(self.url)
+        deadline = time.monotonic() + wait
+        with contextlib.closing(sqlite3.connect(self.url.database, timeout=wait, isolation_level=None)) as connection:
+            # SQLite does not wait for others here as it does elsewhere: of two processes that open a new file at
+            # once, one would fail
+            while not _switch(connection, last=time.monotonic() >= deadline):
+                time.sleep(0.02)
 
 
 def _check_file(path: Path) -> None:
@@ -89,18 +112,6 @@ def _check_file(path: Path) -> None:
         raise StoreError(f"{path} is read-only")
 
 
-def use_wal(url: URL) -> None:
-    """Put the database file in WAL mode, which lasts; may raise `DriverError`."""
-    if url.database is None:
-        return
-    deadline = time.monotonic() + _timeout(url)
-    with contextlib.closing(sqlite3.connect(url.database, timeout=_timeout(url), isolation_level=None)) as connection:
-        # SQLite does not wait for others here as it does elsewhere: of two processes that open a new file at
-        # once, one would fail
-        while not _switch(connection, last=time.monotonic() >= deadline):
-            time.sleep(0.02)
-
-
 def _switch(connection: sqlite3.Connection, *, last: bool) -> bool:
     try:
         connection.execute("PRAGMA journal_mode=WAL")
@@ -109,17 +120,6 @@ def _switch(connection: sqlite3.Connection, *, last: bool) -> bool:
             raise
         return False
     return True
-
-
-def engine(url: URL) -> Engine:
-    """A new engine for a URL of `normalise`; one in memory has a single connection for all threads."""
-    arguments: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
-    if url.database is None:
-        arguments["poolclass"] = StaticPool
-    new = create_engine(url, **arguments)
-    event.listen(new, "connect", _on_connect)
-    event.listen(new, "begin", _on_begin)
-    return new
 
 
 def _on_connect(connection: sqlite3.Connection, record: object) -> None:

@@ -21,6 +21,7 @@ from linkback.forms import read_form
 from linkback.model import Answer, Claim, Mention
 from linkback.protocols import Protocol
 from linkback.site import Site
+from linkback.sites import Sites
 from linkback.store import ClaimRecord
 from linkback.web.shapes import mention_to_json
 from linkback.wire import Headers, Request, Response
@@ -61,13 +62,13 @@ class Lister(typing.Protocol):
 
 
 class App:
-    """The endpoints of one site, as a function from request to response.
+    """The endpoints of one site, or of many, as a function from request to response.
 
     `base` is the absolute URL that the routes stand under, without a trailing slash. Where it is not known, it is taken
     from each request's own URL.
     """
 
-    def __init__(self, site: Site, *, base: str = "") -> None:
+    def __init__(self, site: Site | Sites, *, base: str = "") -> None:
         self.site = site
         self._base = base.rstrip("/")
         self._protocols = {f"/{protocol.name}": protocol for protocol in site.protocols}
@@ -155,7 +156,7 @@ class App:
             return None
         page = urls.check_argument(target, Reason.TARGET_INVALID)
         try:
-            self.site.pages.find(page)
+            self.site.find(page)
         except Refused as refusal:
             # a page that takes no more mentions still shows those it has
             if refusal.reason is not Reason.TARGET_CLOSED:
@@ -183,7 +184,7 @@ class App:
 
     def _status(self, id: str) -> Response:
         record = self.site.claim(id)
-        if record is None or record.site != self.site.url:
+        if record is None:
             return _json(404, {"error": "not_found"}, _NO_STORE)
         return _json(200, _status_of(record), _NO_STORE)
 

@@ -33,9 +33,9 @@ def knows(revision: str) -> bool:
         return False
 
 
-def upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, *, to: str = "head") -> None:
     """Run the missing scripts in the connection's own transaction; the caller commits."""
     config = _config()
     config.attributes["connection"] = connection
     with _one_at_a_time:
-        command.upgrade(config, "head")
+        command.upgrade(config, to)

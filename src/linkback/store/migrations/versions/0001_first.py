@@ -1,13 +1,15 @@
 """The first schema: claims, mentions, deliveries and jobs.
 
-A script is a record: it names plain types and never imports the schema, which goes on changing. There is no way
-back: a database that is newer than the program is refused.
+A script is a record: it names plain types (those of `plain`) and never imports the schema, which goes on changing.
+There is no way back: a database that is newer than the program is refused.
 """
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+
+from linkback.store.migrations.plain import MOMENT, TABLE, TEXT
 
 revision = "0001"
 down_revision = None
@@ -23,15 +25,16 @@ def upgrade() -> None:
     op.create_table(
         "linkback_jobs",
         sa.Column("id", sa.Integer, nullable=False),
-        sa.Column("site", sa.Text, nullable=False),
+        sa.Column("site", TEXT, nullable=False),
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("subject", sa.String(64), nullable=False),
-        sa.Column("due", sa.DateTime, nullable=False),
+        sa.Column("due", MOMENT, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
-        sa.Column("leased_until", sa.DateTime),
+        sa.Column("leased_until", MOMENT),
         sa.PrimaryKeyConstraint("id", name="pk_linkback_jobs"),
         sa.UniqueConstraint("kind", "subject", name="uq_linkback_jobs_kind"),
         sqlite_autoincrement=True,
+        **TABLE,
     )
     op.create_index("ix_linkback_jobs_due", "linkback_jobs", ["due"])
 
@@ -41,21 +44,22 @@ def _create_claims() -> None:
         "linkback_claims",
         sa.Column("id", sa.Integer, nullable=False),
         sa.Column("public_id", sa.String(64), nullable=False),
-        sa.Column("site", sa.Text, nullable=False),
+        sa.Column("site", TEXT, nullable=False),
         sa.Column("key", sa.String(64), nullable=False),
-        sa.Column("page", sa.Text, nullable=False),
-        sa.Column("received", sa.DateTime, nullable=False),
+        sa.Column("page", TEXT, nullable=False),
+        sa.Column("received", MOMENT, nullable=False),
         sa.Column("open", sa.Boolean, nullable=False),
-        sa.Column("checked", sa.DateTime),
+        sa.Column("checked", MOMENT),
         sa.Column("protocol", sa.String(64), nullable=False),
         *(
-            sa.Column(name, sa.Text, nullable=False)
+            sa.Column(name, TEXT, nullable=False)
             for name in ("source", "target", "title", "excerpt", "blog_name", "endpoint")
         ),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("reason", sa.String(32)),
         sa.PrimaryKeyConstraint("id", name="pk_linkback_claims"),
         sa.UniqueConstraint("public_id", name="uq_linkback_claims_public_id"),
+        **TABLE,
     )
     op.create_index("ix_linkback_claims_key", "linkback_claims", ["key"])
 
@@ -66,21 +70,22 @@ def _create_mentions() -> None:
         sa.Column("id", sa.Integer, nullable=False),
         sa.Column("key", sa.String(64), nullable=False),
         sa.Column("page_key", sa.String(64), nullable=False),
-        sa.Column("site", sa.Text, nullable=False),
-        sa.Column("received", sa.DateTime, nullable=False),
-        sa.Column("checked", sa.DateTime, nullable=False),
+        sa.Column("site", TEXT, nullable=False),
+        sa.Column("received", MOMENT, nullable=False),
+        sa.Column("checked", MOMENT, nullable=False),
         *(
-            sa.Column(name, sa.Text, nullable=False)
+            sa.Column(name, TEXT, nullable=False)
             for name in ("source", "target", "title", "author_name", "author_url", "author_photo", "excerpt")
         ),
         sa.Column("published", sa.String(48)),
         sa.Column("kind", sa.String(32), nullable=False),
-        sa.Column("final_url", sa.Text, nullable=False),
+        sa.Column("final_url", TEXT, nullable=False),
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("decided", sa.Boolean, nullable=False),
         sa.Column("decided_status", sa.String(16)),
         sa.PrimaryKeyConstraint("id", name="pk_linkback_mentions"),
         sa.UniqueConstraint("key", name="uq_linkback_mentions_key"),
+        **TABLE,
     )
     op.create_index("ix_linkback_mentions_page_key", "linkback_mentions", ["page_key", "status"])
     op.create_table(
@@ -95,6 +100,7 @@ def _create_mentions() -> None:
             name="fk_linkback_mention_protocols_mention_id",
             ondelete="CASCADE",
         ),
+        **TABLE,
     )
 
 
@@ -104,18 +110,19 @@ def _create_deliveries() -> None:
         sa.Column("id", sa.Integer, nullable=False),
         sa.Column("key", sa.String(64), nullable=False),
         sa.Column("source_key", sa.String(64), nullable=False),
-        sa.Column("site", sa.Text, nullable=False),
-        sa.Column("source", sa.Text, nullable=False),
-        sa.Column("target", sa.Text, nullable=False),
+        sa.Column("site", TEXT, nullable=False),
+        sa.Column("source", TEXT, nullable=False),
+        sa.Column("target", TEXT, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("protocol", sa.String(64)),
-        sa.Column("endpoint", sa.Text),
+        sa.Column("endpoint", TEXT),
         sa.Column("outcome", sa.String(16), nullable=False),
         sa.Column("code", sa.Integer),
-        sa.Column("detail", sa.Text, nullable=False),
-        sa.Column("status_url", sa.Text, nullable=False),
+        sa.Column("detail", TEXT, nullable=False),
+        sa.Column("status_url", TEXT, nullable=False),
         sa.Column("again", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_linkback_deliveries"),
         sa.UniqueConstraint("key", name="uq_linkback_deliveries_key"),
+        **TABLE,
     )
     op.create_index("ix_linkback_deliveries_source_key", "linkback_deliveries", ["source_key"])

@@ -7,6 +7,8 @@ import hashlib
 import sqlalchemy as sa
 from alembic import op
 
+from linkback.store.migrations.plain import MOMENT, TABLE, TEXT
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -27,13 +29,14 @@ def _create_posts() -> None:
         "linkback_posts",
         sa.Column("id", sa.Integer, nullable=False),
         sa.Column("key", sa.String(64), nullable=False),
-        sa.Column("site", sa.Text, nullable=False),
-        sa.Column("url", sa.Text, nullable=False),
+        sa.Column("site", TEXT, nullable=False),
+        sa.Column("url", TEXT, nullable=False),
         sa.Column("content", sa.String(64), nullable=False),
-        sa.Column("changed", sa.DateTime, nullable=False),
+        sa.Column("changed", MOMENT, nullable=False),
         sa.Column("gone", sa.Boolean, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_linkback_posts"),
         sa.UniqueConstraint("key", name="uq_linkback_posts_key"),
+        **TABLE,
     )
 
 
@@ -41,12 +44,13 @@ def _create_hosts() -> None:
     op.create_table(
         "linkback_hosts",
         sa.Column("key", sa.String(64), nullable=False),
-        sa.Column("host", sa.Text, nullable=False),
-        sa.Column("next_slot", sa.DateTime, nullable=False),
-        sa.Column("free_at", sa.DateTime, nullable=False),
-        sa.Column("busy_until", sa.DateTime),
+        sa.Column("host", TEXT, nullable=False),
+        sa.Column("next_slot", MOMENT, nullable=False),
+        sa.Column("free_at", MOMENT, nullable=False),
+        sa.Column("busy_until", MOMENT),
         sa.Column("holder", sa.Integer),
         sa.PrimaryKeyConstraint("key", name="pk_linkback_hosts"),
+        **TABLE,
     )
     op.create_index("ix_linkback_hosts_holder", "linkback_hosts", ["holder"])
 
@@ -56,8 +60,8 @@ def _extend_deliveries() -> None:
         table.add_column(sa.Column("cause", sa.String(16), nullable=False, server_default="new"))
         table.add_column(sa.Column("told", sa.String(64), nullable=False, server_default=""))
         table.add_column(sa.Column("revision", sa.Integer, nullable=False, server_default="1"))
-        table.add_column(sa.Column("owed", sa.DateTime))
-        table.add_column(sa.Column("tried", sa.DateTime))
+        table.add_column(sa.Column("owed", MOMENT))
+        table.add_column(sa.Column("tried", MOMENT))
     # who was told before may be told of edits
     op.execute(
         "UPDATE linkback_deliveries SET told = protocol WHERE protocol IS NOT NULL AND outcome IN ('sent', 'accepted')"
@@ -67,7 +71,7 @@ def _extend_deliveries() -> None:
 def _extend_mentions() -> None:
     with op.batch_alter_table("linkback_mentions") as table:
         table.add_column(sa.Column("site_key", sa.String(64), nullable=False, server_default=""))
-        table.add_column(sa.Column("missing_since", sa.DateTime))
+        table.add_column(sa.Column("missing_since", MOMENT))
     op.create_index("ix_linkback_mentions_site_key", "linkback_mentions", ["site_key", "status"])
     _fill_site_key("linkback_mentions")
 
@@ -83,7 +87,7 @@ def _extend_jobs() -> None:
     with op.batch_alter_table("linkback_jobs", table_kwargs={"sqlite_autoincrement": True}) as table:
         table.add_column(sa.Column("site_key", sa.String(64), nullable=False, server_default=""))
         table.add_column(sa.Column("leases", sa.Integer, nullable=False, server_default="0"))
-        table.alter_column("due", existing_type=sa.DateTime, nullable=True)
+        table.alter_column("due", existing_type=MOMENT, nullable=True)
     op.create_index("ix_linkback_jobs_site_key", "linkback_jobs", ["site_key", "due"])
     _fill_site_key("linkback_jobs")
     # a job that is held is due when its lease ends

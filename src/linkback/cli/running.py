@@ -1,0 +1,159 @@
+"""Commands that run: the endpoints, and the work behind them.
+
+Rule: work that is begun is finished or given back when the process is told to stop, within twelve seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import threading
+
+import click
+
+from linkback import terminal
+from linkback.cli.codes import NO, OK
+from linkback.options import as_json, blogs, database, fetching, opened, stored
+from linkback.terminal import say
+
+_STOP_SECONDS = 10.0
+
+
+@click.command()
+@blogs
+@database
+@click.option("--bind", default="127.0.0.1:8000", show_default=True, metavar="HOST:PORT", help="Where to listen.")
+@click.option("--base", default="", metavar="URL", help="The public URL of the endpoints, where a proxy hides it.")
+@click.option("--moderate", is_flag=True, help="Hold verified mentions until they are approved.")
+@click.option("--no-work", is_flag=True, help="Only receive: `linkback worker` checks and sends.")
+@fetching
+def serve(
+    sites: tuple[str, ...],
+    app: str,
+    database: str,
+    bind: str,
+    base: str,
+    moderate: bool,
+    no_work: bool,
+    networks: tuple[str, ...],
+    ports: tuple[str, ...],
+) -> int:
+    """Receive pingbacks, trackbacks and webmentions for a blog, or for several."""
+    from linkback.adapters import server
+    from linkback.adapters.wsgi import endpoints
+    from linkback.jobs import External
+
+    server.require()
+    logging.getLogger("linkback").setLevel(logging.INFO)
+    with opened(sites, app, database, networks, ports, moderate=moderate) as blog:
+        if no_work:
+            blog.run_by(External())
+        listening = server.Server(endpoints(blog, base=base), bind)
+        blog.start()
+        listening.run(lambda: say(f"listening on {listening.url} for {blog.url or 'all blogs'}"))
+    return OK
+
+
+@click.command()
+@blogs
+@database
+@click.option("--threads", default=4, show_default=True, type=click.IntRange(1, 256), help="Jobs done at once.")
+@click.option("--moderate", is_flag=True, help="Hold verified mentions until they are approved.")
+@fetching
+def worker(
+    sites: tuple[str, ...],
+    app: str,
+    database: str,
+    threads: int,
+    moderate: bool,
+    networks: tuple[str, ...],
+    ports: tuple[str, ...],
+) -> int:
+    """Check claims and make deliveries until told to stop. Any number may work on one database."""
+    from linkback.jobs import Embedded
+
+    logging.getLogger("linkback").setLevel(logging.INFO)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    blog = opened(sites, app, database, networks, ports, moderate=moderate)
+    blog.run_by(Embedded(threads))
+    try:
+        blog.start()
+        say(f"working for {blog.url or 'all blogs'}")
+        stopping.wait()
+        say("stopping")
+    finally:
+        blog.close(_STOP_SECONDS)
+    return OK
+
+
+@click.command()
+@blogs
+@database
+@click.option("--patience", default=5.0, show_default=True, metavar="SECONDS", help="Wait for what is due so soon.")
+@click.option("--moderate", is_flag=True, help="Hold verified mentions until they are approved.")
+@as_json
+@fetching
+def drain(
+    sites: tuple[str, ...],
+    app: str,
+    database: str,
+    patience: float,
+    moderate: bool,
+    as_json: bool,
+    networks: tuple[str, ...],
+    ports: tuple[str, ...],
+) -> int:
+    """Do all work that is due, and end: for cron."""
+    from linkback.jobs import External
+
+    with opened(sites, app, database, networks, ports, moderate=moderate) as blog:
+        blog.run_by(External())
+        done = blog.drain(patience=patience)
+    terminal.write(json.dumps({"done": done}) if as_json else f"{done} jobs done")
+    return OK
+
+
+@click.command()
+@click.option("--site", metavar="URL", help="Only the jobs of this blog.")
+@database
+@as_json
+def jobs(site: str | None, database: str, as_json: bool) -> int:
+    """List the jobs that wait for a person: they failed, or killed their workers, too often."""
+    from linkback.ownpages import OwnPages
+
+    with stored(database) as store:
+        for job in store.parked(site=OwnPages(site).url if site else None):
+            terminal.show_job(job, as_json=as_json)
+    return OK
+
+
+@click.command()
+@click.argument("ids", nargs=-1, type=int, metavar="[ID]...")
+@click.option("--all", "every", is_flag=True, help="All of them.")
+@database
+def revive(ids: tuple[int, ...], every: bool, database: str) -> int:
+    """Have jobs that wait for a person tried again."""
+    from linkback.site import utcnow
+
+    if bool(ids) == every:
+        raise click.UsageError("give the IDs of jobs, or --all")
+    with stored(database) as store:
+        parked = {job.id: job for job in store.parked()}
+        revived = [id for id in (ids or parked) if id in parked and store.revive(parked[id], due=utcnow())]
+    for id in ids:
+        if id not in revived:
+            say(f"there is no job {id} that waits for a person")
+    say(f"{len(revived)} to be tried again")
+    return OK if every or len(revived) == len(set(ids)) else NO
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="Leave both blogs up, to look at, until interrupted.")
+def demo(keep: bool) -> int:
+    """Let two blogs on this machine tell each other about a link, by all three protocols."""
+    from linkback.demo import run
+
+    return OK if run(keep=keep) else NO

@@ -1,0 +1,160 @@
+"""Many blogs on one store: what comes in goes to the blog that it is for, and any worker does the work of all.
+
+Rule: a blog's policy, limits and pages are its own `Site`'s; only the store, the endpoints and the workers are shared.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from linkback import urls
+from linkback.errors import ConfigurationError, Reason, Refused
+from linkback.jobs import Embedded, Runner
+from linkback.model import Claim, Job, JobKind, Mention, Receipt, Status
+from linkback.protocols import BUILTIN, Protocol
+from linkback.site import Site, utcnow
+from linkback.store import ClaimRecord, Storage
+from linkback.work import Work
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
+log = logging.getLogger(__name__)
+
+#: given by the host: a URL, of a page or of a blog itself, to the blog that it belongs to, None where it is nobody's
+SiteOf = Callable[[str], Site | None]
+#: when to look again whether a job's blog is known; another process may know it
+_UNKNOWN_SITE = timedelta(hours=1)
+
+
+class Sites:
+    """The blogs of one host, with one set of endpoints.
+
+    `sites` are the blogs, or a function that gives the one a URL belongs to: it is asked for each claim and each job,
+    so it should remember what it made. Each is a `Site` over the same `store`, with `runner=External()`: the work is
+    done here, by `runner`, threads of this process by default. `store` comes from `open_store`; it is closed with this
+    object, and the sites are not. `protocols` are those that the endpoints speak. Raises `ConfigurationError` for a
+    listed site with another store.
+    """
+
+    #: the endpoints stand where they are served, at no blog's own address
+    url = ""
+
+    def __init__(
+        self,
+        sites: Iterable[Site] | SiteOf,
+        *,
+        store: Storage,
+        protocols: Iterable[Protocol] = BUILTIN,
+        runner: Runner | None = None,
+        clock: Callable[[], datetime] = utcnow,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.protocols: Sequence[Protocol] = tuple(protocols)
+        self.store = store
+        self._site_of: SiteOf = sites if callable(sites) else _Listed(sites, store).site_of
+        self._clock = clock
+        runner = runner if runner is not None else Embedded()
+        self._work = Work(store=self.store, runner=runner, do=self.run, clock=clock, pause=pause)
+
+    def site_of(self, url: str) -> Site:
+        """The blog that a URL belongs to; raises `Refused` with TARGET_UNKNOWN where it is nobody's."""
+        site = self._site_of(urls.check_argument(url, Reason.TARGET_INVALID))
+        if site is None:
+            raise Refused(Reason.TARGET_UNKNOWN, f"{url} is on none of our sites")
+        return site
+
+    def receive(self, claim: Claim) -> Receipt:
+        """Take a claim for the blog that its target is on, as `Site.receive` does."""
+        receipt = self.site_of(claim.target).receive(claim)
+        self._work.runner.nudge()
+        return receipt
+
+    def claim(self, id: str) -> ClaimRecord | None:
+        """The claim of a receipt, with its state and reason."""
+        return self.store.claim(id)
+
+    def find(self, url: str) -> str:
+        """The permalink of the page that a URL means, as `Site.find` gives it."""
+        return self.site_of(url).find(url)
+
+    def listens(self, url: str) -> bool:
+        """Whether a page is one of ours and takes mentions."""
+        try:
+            self.find(url)
+        except Refused:
+            return False
+        return True
+
+    def mentions(self, url: str, *, statuses: Collection[Status] | None = (Status.APPROVED,)) -> list[Mention]:
+        """The mentions of a page, as `Site.mentions` gives them; none where it is nobody's."""
+        try:
+            return self.site_of(url).mentions(url, statuses=statuses)
+        except Refused:
+            return []
+
+    def start(self) -> None:
+        """Begin to run what is due, also what an earlier process left behind."""
+        self._work.runner.nudge()
+
+    def run_by(self, runner: Runner) -> None:
+        """Have another runner do the background work from now on."""
+        self._work.runner.stop(0)
+        self._work = replace(self._work, runner=runner)
+
+    def drain(self, kind: JobKind | None = None, *, patience: float = 0.0) -> int:
+        """Do everything that is due now, for any blog, as `Site.drain` does."""
+        return self._work.drain(kind, patience=patience)
+
+    def work(self, kind: JobKind | None = None) -> bool:
+        """Do one due job, for any blog; false where nothing is due. Raises `StoreError` where the store failed."""
+        return self._work.step(kind)
+
+    def run(self, job: Job) -> None:
+        """Do a job that was leased; one whose blog is not known here is left for an hour."""
+        site = self._site_of(job.site)
+        if site is None:
+            log.warning("%s %s is for %s, which is none of our sites", job.kind, job.subject, job.site)
+            self.store.release(job, due=self._clock() + _UNKNOWN_SITE, counted=False)
+            return
+        site.run(job)
+
+    def wsgi(self, *, base: str = "") -> WSGIApplication:
+        """The endpoints of all blogs as one WSGI application; `base` is its public URL."""
+        from linkback.adapters.wsgi import endpoints
+
+        return endpoints(self, base=base)
+
+    def close(self, timeout: float = 12.0) -> None:
+        """Stop the work of this process, waiting at most `timeout` seconds, and let go of the store."""
+        self._work.close(timeout)
+
+    def __enter__(self) -> Sites:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class _Listed:
+    """Blogs that are known from the start, found by host and then by the longest address that fits."""
+
+    def __init__(self, sites: Iterable[Site], store: Storage) -> None:
+        self._by_host: dict[str, list[Site]] = defaultdict(list)
+        for site in sites:
+            if site.store is not store:
+                raise ConfigurationError(f"{site.url} has another store than the others")
+            for host in site.pages.hosts:
+                self._by_host[host].append(site)
+        for found in self._by_host.values():
+            found.sort(key=lambda site: len(site.url), reverse=True)
+
+    def site_of(self, url: str) -> Site | None:
+        here = self._by_host.get(urls.host(url).removeprefix("www."), ())
+        return next((site for site in here if site.pages.owns(url)), None)

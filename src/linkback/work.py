@@ -1,0 +1,96 @@
+"""Due work, taken from the store and done: for one site, or for all that share a store.
+
+Rule: an attempt is counted when its job is leased, and a job ends only by what its doer records; so a process may die
+at any point, and whoever works next does the job again.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from linkback.errors import StoreError
+from linkback.jobs import Runner
+from linkback.model import Job, JobKind
+from linkback.store import Storage
+
+log = logging.getLogger(__name__)
+
+#: how long a job is held, from its lease and again from each of its POSTs: more than it takes to read a target and a
+#: source, or to make one POST, also where `Limits` give them twice their time
+LEASE_SECONDS = 120
+#: where another worker has what is due in its hands this very moment
+_SHORTEST_PAUSE = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """The due jobs of a store, of one `site` or of any with None, and `do`, which does one and records how it ended.
+
+    `runner` is who runs them in the background, `clock` gives the present, aware, and `pause` waits some seconds.
+    """
+
+    store: Storage
+    runner: Runner
+    do: Callable[[Job], None]
+    clock: Callable[[], datetime]
+    pause: Callable[[float], None]
+    site: str | None = None
+    _in_hand: set[Job] = field(default_factory=set, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def __post_init__(self) -> None:
+        self.runner.attach(self.step, self._seconds_to_next)
+
+    def step(self, kind: JobKind | None = None) -> bool:
+        """Do one due job, of one kind or of any; false where nothing is due. Raises `StoreError`."""
+        now = self.clock()
+        leased = self.store.lease(now, now + timedelta(seconds=LEASE_SECONDS), site=self.site, kind=kind)
+        for job in leased:
+            self._do(job)
+        return bool(leased)
+
+    def _do(self, job: Job) -> None:
+        with self._lock:
+            self._in_hand.add(job)
+        try:
+            self.do(job)
+        finally:
+            with self._lock:
+                self._in_hand.discard(job)
+
+    def drain(self, kind: JobKind | None = None, *, patience: float = 0.0) -> int:
+        """Do what is due, and what comes due within `patience` seconds after; how many jobs this thread did."""
+        done = 0
+        while True:
+            while self.step(kind):
+                done += 1
+            self.runner.settle()
+            due = self.store.next_due(site=self.site, kind=kind)
+            wait = math.inf if due is None else (due - self.clock()).total_seconds()
+            if wait > patience:
+                return done
+            self.pause(max(wait, _SHORTEST_PAUSE))
+
+    def _seconds_to_next(self) -> float | None:
+        due = self.store.next_due(site=self.site)
+        return None if due is None else (due - self.clock()).total_seconds()
+
+    def close(self, timeout: float) -> None:
+        """Stop the background work, waiting at most `timeout` seconds, give back the rest, let go of the store.
+
+        A job that is given back is due at once for whoever works next; what this one still does to it is late.
+        """
+        self.runner.stop(timeout)
+        with self._lock:
+            left = list(self._in_hand)
+        for job in left:
+            try:
+                self.store.release(job, due=self.clock())
+            except StoreError:
+                log.exception("could not give back %s %s", job.kind, job.subject)
+        self.store.close()

@@ -1,0 +1,188 @@
+"""Many blogs on one store: each gets what is its own."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from linkback import Claim, ConfigurationError, Policy, Reason, Refused, Site, Sites, Status, open_store
+from linkback.jobs import External
+from linkback.store import Storage
+from linkback.testing import FakeClock, FakeWeb
+
+A, B, C = "https://a.example/", "https://b.example/blog/", "https://b.example/blog/c/"
+S = "https://s.example/note"
+LINKS = "".join(f"<a href='{home}post'>x</a>" for home in (A, B, C))
+
+
+@pytest.fixture
+def store() -> Iterator[Storage]:
+    store = open_store("sqlite://")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def web() -> FakeWeb:
+    return FakeWeb({S: LINKS})
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+def a_site(url: str, store: Storage, web: FakeWeb, clock: FakeClock, **policy: Any) -> Site:
+    return Site(
+        url,
+        store=store,
+        fetch=web,
+        clock=clock,
+        runner=External(),
+        policy=Policy(settle_seconds=0, recheck_days=0, **policy),
+    )
+
+
+@pytest.fixture
+def blogs(store: Storage, web: FakeWeb, clock: FakeClock) -> list[Site]:
+    return [a_site(url, store, web, clock, moderate=url == C) for url in (A, B, C)]
+
+
+@pytest.fixture
+def sites(blogs: list[Site], store: Storage, clock: FakeClock) -> Sites:
+    return Sites(blogs, store=store, runner=External(), clock=clock, pause=clock.advance)
+
+
+def claim(target: str) -> Claim:
+    return Claim("webmention", S, target)
+
+
+@pytest.mark.parametrize(
+    ("target", "home"),
+    [
+        (f"{A}post", A),
+        ("http://www.a.example/post", None),
+        (f"{B}post", B),
+        (f"{C}post", C),
+        ("https://b.example/blog/cc", B),
+        ("https://b.example/", None),
+        ("https://b.example:444/blog/post", None),
+        ("https://nobody.example/", None),
+    ],
+)
+def test_a_claim_goes_to_the_blog_that_its_target_is_on(sites: Sites, store: Storage, target: str, home: str) -> None:
+    """The longest address wins: one blog may stand in another's folder."""
+    if home is None:
+        with pytest.raises(Refused) as caught:
+            sites.receive(claim(target))
+        assert caught.value.reason is Reason.TARGET_UNKNOWN
+        assert (sites.listens(target), sites.mentions(target)) == (False, [])
+        return
+    record = sites.claim(sites.receive(claim(target)).id)
+    assert record is not None
+    assert record.site == home
+    assert sites.listens(target)
+
+
+def test_each_blog_has_its_own_policy_and_its_own_mentions(sites: Sites, blogs: list[Site]) -> None:
+    for home in (A, B, C):
+        sites.receive(claim(f"{home}post"))
+    assert sites.drain() == 3
+    assert [len(site.mentions()) for site in blogs] == [1, 1, 0]
+    assert [mention.status for mention in blogs[2].mentions(statuses=None)] == [Status.PENDING]
+    assert len(sites.mentions(f"{A}post")) == 1
+
+
+def test_a_blog_knows_only_its_own_claims(sites: Sites, blogs: list[Site]) -> None:
+    """The status page of one blog tells nothing of another's."""
+    receipt = sites.receive(claim(f"{A}post"))
+    assert [site.claim(receipt.id) is not None for site in blogs] == [True, False, False]
+
+
+def test_work_is_done_for_every_blog_and_by_each_for_itself(sites: Sites, blogs: list[Site]) -> None:
+    for site in blogs:
+        site.publish(f"{site.url}own", "<a href='https://x.example/'>x</a>")
+    assert blogs[0].drain() == 1
+    assert sites.drain(patience=5) == 2
+    assert sites.work() is False
+
+
+def test_a_function_may_say_whose_a_url_is(blogs: list[Site], store: Storage, clock: FakeClock) -> None:
+    asked: list[str] = []
+
+    def site_of(url: str) -> Site | None:
+        asked.append(url)
+        return next((site for site in blogs if site.pages.owns(url)), None)
+
+    sites = Sites(site_of, store=store, runner=External(), clock=clock)
+    sites.receive(claim(f"{A}post"))
+    sites.drain()
+    assert asked == [f"{A}post", A]
+    assert len(sites.mentions(f"{A}post")) == 1
+
+
+def test_work_for_a_blog_that_is_not_known_here_waits_for_whoever_knows_it(
+    sites: Sites, store: Storage, web: FakeWeb, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = a_site("https://new.example/", store, web, clock)
+    other.publish("https://new.example/post", "<a href='https://x.example/'>x</a>")
+    assert sites.drain() == 1
+    assert "none of our sites" in caplog.text
+    assert store.next_due() == clock() + timedelta(hours=1)
+    clock.advance(3600)
+    assert other.drain() == 1
+    assert other.deliveries()[0].attempts == 1, "that was no attempt"
+
+
+def test_blogs_with_different_stores_are_a_mistake(store: Storage, web: FakeWeb, clock: FakeClock) -> None:
+    with pytest.raises(ConfigurationError, match="another store"):
+        Sites([a_site(A, open_store("sqlite://"), web, clock)], store=store)
+
+
+@pytest.mark.parametrize("target", ["", "nonsense", "ftp://a.example/"])
+def test_a_target_that_is_no_url_is_refused(sites: Sites, target: str) -> None:
+    with pytest.raises(Refused) as caught:
+        sites.receive(claim(target))
+    assert caught.value.reason is Reason.TARGET_INVALID
+
+
+def call(sites: Sites, path: str, body: bytes = b"", query: str = "") -> tuple[str, bytes]:
+    """One request to the endpoints of all blogs."""
+    said: list[str] = []
+    environ = {
+        "REQUEST_METHOD": "POST" if body else "GET",
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "HTTP_HOST": "mentions.example",
+        "CONTENT_TYPE": "application/x-www-form-urlencoded",
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.url_scheme": "https",
+        "wsgi.input": io.BytesIO(body),
+    }
+    chunks = sites.wsgi(base="https://mentions.example")(environ, lambda status, headers, *_: said.append(status))  # type: ignore[arg-type]
+    return said[0], b"".join(chunks)
+
+
+def test_one_set_of_endpoints_serves_all_blogs(sites: Sites) -> None:
+    """By every protocol; what is nobody's is refused as it is for one blog."""
+    webmention = f"source={S}&target={B}post".encode()
+    assert call(sites, "/webmention", webmention)[0] == "201 Created"
+    assert call(sites, "/trackback", f"url={S}".encode(), f"target={A}post")[1].count(b"<error>0</error>") == 1
+    assert call(sites, "/webmention", f"source={S}&target=https://nobody.example/".encode())[0] == "400 Bad Request"
+    sites.drain()
+    for home in (A, B):
+        assert b'"count": 1' in call(sites, "/mentions", query=f"target={home}post")[1]
+    assert b'"count": 0' in call(sites, "/mentions", query="target=https://nobody.example/")[1]
+    assert call(sites, "/healthz")[0] == "200 OK"
+
+
+def test_an_inline_blog_answers_with_what_it_found(store: Storage, web: FakeWeb, clock: FakeClock) -> None:
+    blog = Site(A, store=store, fetch=web, clock=clock, runner=External(), verify="inline")
+    sites = Sites([blog], store=store, runner=External(), clock=clock)
+    assert sites.receive(claim(f"{A}post")).checked
+    with pytest.raises(Refused):
+        sites.receive(Claim("webmention", "https://s.example/nothing", f"{A}post"))

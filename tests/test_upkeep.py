@@ -1,0 +1,172 @@
+"""A mention is looked at again long after, and taken away only when its source is sure to be gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from linkback.errors import TimedOut
+from linkback.jobs import External
+from linkback.model import Claim, Mention, Status
+from linkback.policy import Policy
+from linkback.site import Site
+from linkback.testing import Answering, FakeClock, FakeWeb, unreachable
+from linkback.wire import Response
+
+S, T = "https://s.example/note", "https://t.example/post"
+LINKING = f"<title>Note</title><p>I like <a href='{T}'>this</a>."
+EMPTY = "<title>Note</title><p>Nothing."
+GONE_META = "<meta http-equiv=status content='410 Gone'><title>Deleted</title>"
+DAY = 86_400.0
+MONTH = 30 * DAY
+
+
+@pytest.fixture
+def web() -> FakeWeb:
+    return FakeWeb({S: LINKING})
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def site(web: FakeWeb, clock: FakeClock) -> Iterator[Site]:
+    with a_site(web, clock) as site:
+        yield site
+
+
+def a_site(web: FakeWeb, clock: FakeClock, days: float = 30) -> Site:
+    policy = Policy(settle_seconds=0, recheck_days=days)
+    return Site("https://t.example", store="sqlite://", fetch=web, clock=clock, policy=policy, runner=External())
+
+
+def mentioned(site: Site, protocol: str = "webmention") -> Mention:
+    site.receive(Claim(protocol, S, T))
+    site.drain()
+    return only(site)
+
+
+def only(site: Site) -> Mention:
+    [mention] = site.mentions(statuses=None)
+    return mention
+
+
+def waits(site: Site, clock: FakeClock) -> float | None:
+    due = site.store.next_due()
+    return None if due is None else (due - clock()).total_seconds()
+
+
+@pytest.mark.parametrize("protocol", ["webmention", "pingback", "trackback"])
+def test_a_mention_is_looked_at_again_after_a_month(site: Site, web: FakeWeb, clock: FakeClock, protocol: str) -> None:
+    """D-46: whatever announced it; what it says now is what is shown."""
+    mentioned(site, protocol)
+    assert waits(site, clock) == MONTH
+    web.pages[S] = LINKING.replace("Note", "New title")
+    clock.advance(MONTH)
+    assert site.drain() == 1
+    assert (only(site).title, only(site).status) == ("New title", Status.APPROVED)
+    assert waits(site, clock) == MONTH
+
+
+TWICE, ONCE, NEVER = [DAY, None], [None], [DAY, MONTH, MONTH]
+
+
+@pytest.mark.parametrize(
+    ("answer", "pauses"),
+    [
+        pytest.param(Response(410), ONCE, id="410"),
+        pytest.param(GONE_META, ONCE, id="D-26"),
+        pytest.param(Response(404), TWICE, id="VD-65 periodic 404"),
+        pytest.param(EMPTY, TWICE, id="no link"),
+        pytest.param(Response(500), NEVER, id="VD-66 500"),
+        pytest.param(Response(403), NEVER, id="VD-66 403"),
+        pytest.param(TimedOut(S, "too slow"), NEVER, id="VD-66 timeout"),
+        pytest.param(unreachable(S), NEVER, id="nobody there"),
+        pytest.param(
+            Response(200, (("Content-Type", "text/html"),), b"<p>", truncated=True), NEVER, id="VD-66 truncated"
+        ),
+    ],
+)
+def test_a_source_that_fails_is_noticed_and_given_time(
+    site: Site, web: FakeWeb, clock: FakeClock, answer: Answering, pauses: list[float | None]
+) -> None:
+    """D-41 to D-43: the second failure comes a day after the first."""
+    mentioned(site)
+    web.pages[S] = answer
+    clock.advance(MONTH)
+    first = clock()
+    for pause in pauses:
+        assert site.drain() == 1
+        assert waits(site, clock) == pause
+        removed = pause is None
+        assert only(site).status is (Status.REMOVED if removed else Status.APPROVED)
+        if not removed:
+            assert only(site).missing_since == first
+        clock.advance(pause or 0)
+
+
+def test_a_source_that_comes_back_is_as_before(site: Site, web: FakeWeb, clock: FakeClock) -> None:
+    mentioned(site)
+    for answer in (Response(404), LINKING, Response(404), LINKING):
+        web.pages[S] = answer
+        clock.now = site.store.next_due() or clock.now
+        site.drain()
+    assert (only(site).status, only(site).missing_since) == (Status.APPROVED, None)
+    assert waits(site, clock) == MONTH
+
+
+def test_a_repeated_claim_is_looked_at_now_and_puts_off_the_next_look(
+    site: Site, web: FakeWeb, clock: FakeClock
+) -> None:
+    mentioned(site)
+    clock.advance(10 * DAY)
+    site.receive(Claim("webmention", S, T))
+    assert site.drain() == 1
+    assert waits(site, clock) == MONTH
+    assert web.requested == [S, S]
+
+
+@pytest.mark.parametrize("status", [Status.REJECTED, Status.SPAM])
+def test_what_nobody_sees_is_not_looked_at(site: Site, web: FakeWeb, clock: FakeClock, status: Status) -> None:
+    site.moderate(mentioned(site).id, status)
+    web.requests.clear()
+    clock.advance(MONTH)
+    assert site.drain() == 1
+    assert web.requests == []
+    assert waits(site, clock) is None
+
+
+def test_a_claim_that_failed_is_not_looked_at_again(site: Site, web: FakeWeb, clock: FakeClock) -> None:
+    web.pages[S] = Response(410)
+    site.receive(Claim("webmention", S, T))
+    site.drain()
+    assert waits(site, clock) is None
+
+
+def test_a_mention_that_was_taken_away_is_not_looked_at_again(site: Site, web: FakeWeb, clock: FakeClock) -> None:
+    mentioned(site)
+    web.pages[S] = Response(410)
+    clock.advance(60)
+    site.receive(Claim("webmention", S, T))
+    site.drain()
+    assert only(site).status is Status.REMOVED
+    assert waits(site, clock) is None
+
+
+def test_looking_again_may_be_switched_off(web: FakeWeb, clock: FakeClock) -> None:
+    with a_site(web, clock, days=0) as site:
+        mentioned(site)
+        assert waits(site, clock) is None
+
+
+def test_many_looks_are_no_failed_attempts(site: Site, web: FakeWeb, clock: FakeClock) -> None:
+    """A job that was taken five times is not one that killed five workers."""
+    mentioned(site)
+    for _ in range(12):
+        clock.advance(MONTH)
+        assert site.drain() == 1
+    assert len(web.requests) == 13
+    assert site.store.parked() == []
