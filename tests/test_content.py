@@ -58,6 +58,29 @@ def test_title_and_links_are_part_of_what_is_said(other: str) -> None:
     assert said(LINKS, *targets) != said(other, *targets)
 
 
+RSVP = "<div class=h-entry><a class=u-in-reply-to href='/e'>e</a> {}</div>"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("<data class=p-rsvp value=yes>", "<data class=p-rsvp value=no>"),
+        ("<time class=dt-start datetime=2024-01-01>", "<time class=dt-start datetime=2024-01-02>"),
+        ("<img class=u-photo src=/a.jpg>", "<img class=u-photo src=/b.jpg>"),
+        ("<div class='u-like-of h-cite'>x</div>", "<div class='u-repost-of h-cite'>x</div>"),
+    ],
+)
+def test_what_only_machines_read_is_part_of_it(one: str, other: str) -> None:
+    """An RSVP that becomes a no is news."""
+    assert said(RSVP.format(one)) != said(RSVP.format(other))
+
+
+def test_what_others_said_of_it_is_no_part_of_it() -> None:
+    """B-65: a mention that is shown would be told to everybody."""
+    shown = "<section data-linkback=no><p>Mention: <a class=u-url href='https://c.example/'>Carol</a></section>"
+    assert said(f"<article>Hello {shown}</article>") == said("<article>Hello </article>")
+
+
 def test_links_that_nobody_is_told_of_are_no_part_of_it() -> None:
     assert said(LINKS, B, A) == said(LINKS, A, B)
     assert said(LINKS, A) == said(LINKS.replace(B, "https://c.example/"), A)

@@ -39,6 +39,14 @@ FOR = {
     "expires by our clock": ((("Expires", "Mon, 01 Jan 2024 12:01:00 GMT"),), 60),
     "expired": ((("Expires", "Mon, 01 Jan 2024 11:00:00 GMT"),), 0),
     "expires never said": ((("Expires", "0"),), 0),
+    "a comma in quotes": ((("Cache-Control", 'private="a, b", max-age=60'),), 60),
+    "a long field": ((("Cache-Control", "a" * 30_000 + " " * 30_000 + "!"),), 0),
+    "a year of many digits": ((("Expires", f"Mon, 01 Jan {'9' * 22} 0:0:0 GMT"),), 0),
+    "a date that is none": ((("Expires", "Mon, 01 Jan 2024 12:01:00 GMT"), ("Date", "x" * 9999)), 60),
+    "expires less its age": (
+        (("Date", "Mon, 01 Jan 2024 12:00:00 GMT"), ("Expires", "Mon, 01 Jan 2024 12:01:00 GMT"), ("Age", "20")),
+        40,
+    ),
     "max-age before expires": ((HOUR, ("Expires", "Mon, 01 Jan 2024 11:00:00 GMT")), 3600),
 }
 

@@ -477,7 +477,7 @@ def test_some_links_are_nobodys_business(database: str, outgoing: Outgoing, told
 @pytest.mark.parametrize(
     ("html", "why"),
     [
-        pytest.param("".join(f"<a href='/{n}'>" for n in range(5001)), "links to 5,001 pages; 5,000", id="links"),
+        pytest.param("".join(f"<a href='/{n}'>" for n in range(5001)), "more than 5,000 pages", id="links"),
         pytest.param("x" * 50_000_000, "50,000,000 bytes; 5,242,880", id="bytes"),
         pytest.param(b"x" * 5_242_881, "5,242,881 bytes", id="just too many"),
     ],
@@ -562,6 +562,84 @@ def test_a_page_is_asked_once_while_its_answer_holds(site: Site, web: FakeWeb) -
     site.drain(patience=5)
     assert web.requested.count(T) == 1
     assert len(web.posts) == 2
+
+
+def test_the_next_language_is_spoken_when_its_host_has_rested(site: Site, web: FakeWeb, clock: FakeClock) -> None:
+    """B-9, B-12: the first endpoint was none, and the second's host wants to be left alone for now."""
+    rpc = "https://other.example/rpc"
+    busy = answers(Response(503, (("Retry-After", "600"),)), fault(48), fault(48))
+    web.pages |= {U: Response(200, (HTML, ("X-Pingback", rpc))), rpc: busy, WM: Response(404)}
+    web.pages[T] = Response(200, (HTML, ("Link", f"<{WM}>; rel=webmention"), ("X-Pingback", rpc)))
+    site.publish("https://s.example/other", f"<a href='{U}'>")
+    site.drain(patience=5)
+    site.publish(S, LINKS_T)
+    site.drain(patience=5)
+    assert (site.deliveries(S)[0].outcome, site.deliveries(S)[0].attempts) == (Outcome.QUEUED, 0)
+    clock.advance(700)
+    site.drain(patience=5)
+    assert [(one.outcome, one.protocol) for one in site.deliveries()] == [(Outcome.SENT, "pingback")] * 2
+
+
+def test_a_crash_at_an_endpoint_that_is_none_leads_on_to_the_next_language(
+    site: Site, web: FakeWeb, clock: FakeClock
+) -> None:
+    """B-9: what is no endpoint has taken nothing."""
+    web.pages[T] = Response(200, (HTML, ("Link", f"<{WM}>; rel=webmention"), ("X-Pingback", PB)))
+    web.pages |= {WM: answers(Killed(), Response(404)), PB: fault(48)}
+    site.publish(S, LINKS_T)
+    with pytest.raises(Killed):
+        site.drain()
+    clock.advance(LEASE_SECONDS)
+    site.drain(patience=5)
+    assert (only(site).outcome, only(site).protocol) == (Outcome.SENT, "pingback")
+
+
+def test_a_post_that_is_edited_each_time_it_is_told_is_not_given_up(site: Site, web: FakeWeb) -> None:
+    versions = iter(range(MOST_ATTEMPTS + 3))
+
+    def receive(request: Request) -> Response:
+        if (number := next(versions, None)) is not None:
+            site.publish(S, f"{LINKS_T} {number}")
+        return Response(202)
+
+    web.pages |= {T: LISTENING[WM], WM: receive}
+    site.publish(S, LINKS_T)
+    site.drain(patience=5)
+    assert (only(site).outcome, only(site).attempts) == (Outcome.ACCEPTED, 1)
+    assert len(web.posts) == MOST_ATTEMPTS + 4
+
+
+def test_a_target_that_wants_rest_gets_it(site: Site, web: FakeWeb, clock: FakeClock) -> None:
+    """B-12: also where the page itself says so."""
+    web.pages[T] = Response(503, (("Retry-After", "300"),))
+    site.publish(S, LINKS_T)
+    site.drain()
+    assert waits(site, clock) == 300
+
+
+def test_an_edit_in_the_hosts_transaction_sees_what_a_worker_did(site: Site, database: str, web: FakeWeb) -> None:
+    """Else the worker's success would be undone, and the pingback sent twice."""
+    told(site, web, PB)
+    engine = sqlalchemy.create_engine(database)
+    with engine.begin() as connection:
+        assert site.publish(S, LINKS_T + "!", connection=connection) == []
+        impatient = f"{database}?timeout=0.1"
+        other = Site("https://s.example", store=impatient, fetch=web, runner=External())
+        with other, pytest.raises(StoreError, match="locked"):
+            other.publish(S, LINKS_T + "?")
+    engine.dispose()
+
+
+def test_a_clock_that_stands_still_ends_a_drain(database: str, web: FakeWeb, clock: FakeClock) -> None:
+    """In a user's test, say: nothing waits for ever."""
+    web.pages |= {T: LISTENING[WM], SECOND: LISTENING[WM], WM: Response(202)}
+    pauses: list[float] = []
+    with Site(
+        "https://s.example", store=database, fetch=web, clock=clock, pause=pauses.append, runner=External()
+    ) as site:
+        site.publish(S, BOTH)
+        site.drain(patience=5)
+    assert len(pauses) < 5
 
 
 @pytest.mark.parametrize("status", [404, 405, 410, 501])

@@ -79,7 +79,7 @@ def test_what_strangers_wrote_is_shown_as_text() -> None:
     assert "<script>" not in html
     assert "<img" not in html
     assert "<b>" not in html
-    assert '<a href="https://s.example/&quot;&gt;&lt;b&gt;" rel="nofollow ugc">' in html
+    assert '<a href="https://s.example/&quot;&gt;&lt;b&gt;" rel="nofollow ugc" data-linkback="no">' in html
 
 
 def test_a_link_leads_to_the_web_or_nowhere() -> None:

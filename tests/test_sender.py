@@ -66,7 +66,7 @@ def lost(url: str) -> TimedOut:
     ],
 )  # fmt: skip
 def test_targets_are_the_links_as_written_each_once(html: str, wanted: list[str]) -> None:
-    assert sender.targets(Page(Response(200, (HTML,), html.encode(), S)), S) == wanted
+    assert list(sender.targets(Page(Response(200, (HTML,), html.encode(), S)), S)) == wanted
 
 
 # discovery

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import typing
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -16,7 +17,8 @@ import sqlalchemy
 from linkback import urls
 from linkback.errors import Reason, StoreError
 from linkback.model import Author, Cause, Claim, ClaimState, Delivery, Job, JobKind, Mention, Outcome, Status, Turn
-from linkback.store import MOST_OPEN_CLAIMS, ClaimRecord, Edit, Storage, Verdict, open_store
+from linkback.site import utcnow
+from linkback.store import MOST_OPEN_CLAIMS, Backlog, ClaimRecord, Edit, Storage, Verdict, open_store
 from tests.databases import KINDS, Databases
 
 SITE = "https://bob.example"
@@ -874,7 +876,7 @@ def test_an_edit_before_the_post_stops_it(store: Storage) -> None:
     assert owed is not None
     job = take(store)
     owe(store, "https://dan.example/", now=NOON + MINUTE / 4)
-    assert post(store, job, owed, now=NOON + MINUTE / 2) == Turn(False, NOON + MINUTE / 2)
+    assert post(store, job, owed, now=NOON + MINUTE / 2) == Turn(False, NOON + MINUTE / 4)
     now = store.delivery(before.id)
     assert now is not None
     assert (now.cause, now.outcome) == (Cause.REMOVED, Outcome.QUEUED)
@@ -904,7 +906,104 @@ def test_an_edit_while_the_post_is_in_flight_is_told_after_it(
     now = store.delivery(owed.id)
     assert now is not None
     assert (now.cause, now.outcome, now.told) == (cause, outcome, heard)
-    assert owed.id in [job.subject for job in store.lease(later, later + MINUTE, limit=9)]
+    left = {job.subject: job for job in store.lease(later, later + MINUTE, limit=9)}
+    assert left[owed.id].attempts == 1, "what begins anew has all its tries before it"
+
+
+def test_a_deletion_that_could_not_be_told_is_told_by_asking_again(store: Storage) -> None:
+    (before,) = told(store)
+    owe(store, gone=True)
+    failed = replace(before, revision=2, cause=Cause.DELETED, outcome=Outcome.FAILED)
+    store.finish_delivery(take(store), failed)
+    assert [owed.cause for owed in owe(store, gone=True)] == [Cause.DELETED]
+
+
+def test_a_post_that_was_told_before_posts_were_recorded_tells_its_new_links(store: Storage) -> None:
+    """An upgrade must not send the whole archive anew."""
+    told(store)
+    sql = typing.cast("typing.Any", store)
+    with sql._database.write() as connection:
+        connection.execute(sqlalchemy.text("DELETE FROM linkback_posts"))
+    assert [owed.target for owed in owe(store, OWED.target, "https://dan.example/")] == ["https://dan.example/"]
+    assert [owed.target for owed in owe(store, OWED.target)] != []
+
+
+HOUR = 60 * MINUTE
+
+
+@pytest.mark.parametrize("same", [True, False])
+@pytest.mark.parametrize(("first", "then"), [(24 * HOUR, None), (24 * HOUR, HOUR), (HOUR, 24 * HOUR), (None, HOUR)])
+def test_a_post_comes_out_when_it_was_last_said_to(
+    store: Storage, first: timedelta | None, then: timedelta | None, same: bool
+) -> None:
+    edit = edited(OWED.target, at=first and NOON + first)
+    store.record_edit(edit)
+    later = replace(edit, at=then and NOON + then, content=edit.content if same else "another")
+    store.record_edit(later)
+    assert store.next_due() == NOON + (then or timedelta(0))
+
+
+def test_a_link_that_went_and_came_back_waits_for_its_post(store: Storage) -> None:
+    owe(store, at=NOON + HOUR)
+    owe(store, "https://dan.example/", at=NOON + HOUR)
+    owe(store, at=NOON + 24 * HOUR)
+    due = {store.delivery(job.subject): job for job in store.lease(NOON + 23 * HOUR, NOON + 99 * HOUR, limit=9)}
+    assert OWED.target not in [delivery.target for delivery in due if delivery]
+
+
+def test_a_delivery_in_somebodys_hands_waits_for_its_post_all_the_same(store: Storage) -> None:
+    edit = edited(OWED.target)
+    (owed,) = store.record_edit(edit)
+    job = take(store)
+    store.record_edit(replace(edit, at=NOON + HOUR))
+    assert post(store, job, owed) == Turn(False, NOON + HOUR)
+
+
+def test_a_turn_that_comes_later_leaves_the_delivery_as_it_was_read(store: Storage) -> None:
+    """protocols.md B-9: one language had its answer, and the next must wait for its host."""
+    (owed,) = owe(store)
+    job = take(store)
+    assert post(store, job, owed).granted
+    store.postpone(job, owed, due=NOON + MINUTE)
+    assert store.delivery(owed.id) == owed
+    assert take(store, NOON + MINUTE).attempts == 1
+    other = two_jobs(store)
+    assert post(store, *other[0]).granted, "its host was let go"
+
+
+def test_a_late_worker_does_not_let_go_what_another_holds(store: Storage) -> None:
+    """Its host would get two POSTs at once."""
+    (owed,) = owe(store)
+    slow = take(store)
+    assert post(store, slow, owed, until=NOON + MINUTE).granted
+    quick = take(store, NOON + MINUTE)
+    assert post(store, quick, owed, now=NOON + MINUTE).granted
+    store.finish_delivery(slow, replace(owed, outcome=Outcome.FAILED, endpoint=WM))
+    assert store.ask_turn(WM, now=NOON + MINUTE, gap=SECOND) is not None
+
+
+def test_a_rest_gives_no_slot_twice(store: Storage) -> None:
+    owe(store, *(f"https://carol.example/{number}" for number in range(9)), gap=SECOND)
+    job = take(store)
+    owed = store.delivery(job.subject)
+    assert owed is not None
+    post(store, job, owed)
+    ended = replace(owed, outcome=Outcome.FAILED, endpoint=WM)
+    store.finish_delivery(job, ended, again=NOON + MINUTE, rest=NOON + 3 * SECOND)
+    owe(store, "https://carol.example/late", source=SOURCE, gap=SECOND)
+    assert store.lease(NOON + 8 * SECOND, NOON + MINUTE, limit=9) != []
+    assert store.next_due() == NOON + 9 * SECOND
+
+
+def test_a_clock_that_was_ahead_blocks_no_host(store: Storage) -> None:
+    """security.md R15."""
+    (one, first), (other, second) = two_jobs(store)
+    wrong = NOON + timedelta(days=365)
+    assert post(store, one, first, now=wrong, until=wrong + MINUTE).granted
+    assert post(store, other, second, gap=SECOND).granted
+    (owed,) = owe(store, "https://carol.example/more", gap=SECOND)[:1]
+    assert owed.outcome is Outcome.QUEUED
+    assert store.next_due() == NOON
 
 
 # turns at a host
@@ -996,6 +1095,30 @@ def test_a_job_that_waits_for_a_person_is_not_due(store: Storage) -> None:
     store.release(take(store), due=None)
     assert store.next_due() is None
     assert store.lease(NOON + 999 * MINUTE, NOON + 9999 * MINUTE) == []
+
+
+def test_the_backlog_is_what_is_due_and_free_and_what_waits_for_a_person(store: Storage) -> None:
+    assert store.backlog(NOON) == Backlog(0, None, 0)
+    owe(store, *(f"https://c.example/{number}" for number in range(4)))
+    store.release(take(store), due=None)
+    take(store)
+    owe(store, site="https://other.example", now=NOON - MINUTE)
+    owe(store, site="https://late.example", now=NOON + MINUTE)
+    assert store.backlog(NOON) == Backlog(3, NOON - MINUTE, 1)
+    assert store.backlog(NOON, site=SITE) == Backlog(2, NOON, 1)
+    assert store.backlog(NOON, site="https://other.example") == Backlog(1, NOON - MINUTE, 0)
+    assert store.backlog(NOON + 2 * MINUTE, site=SITE) == Backlog(3, NOON, 1), "the lease of the second has ended"
+    assert store.backlog(NOON - 9 * MINUTE) == Backlog(0, None, 1)
+
+
+def test_only_a_server_has_a_clock_of_its_own(store: Storage, request: pytest.FixtureRequest) -> None:
+    before, found, after = utcnow(), store.server_time(), utcnow()
+    if "sqlite" in request.node.callspec.params["store"]:
+        assert found is None
+    else:
+        # the tests' servers may be elsewhere, and some of them count whole seconds
+        assert found is not None
+        assert before - MINUTE < found < after + MINUTE
 
 
 # errors

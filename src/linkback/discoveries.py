@@ -7,23 +7,20 @@ Rule 3: this is a memory of one process, and may be lost at any time.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 
 from linkback import urls
 from linkback.model import Endpoints
 from linkback.protocols import Protocol
 from linkback.sender import look
-from linkback.wire import Fetch, Response
+from linkback.wire import Fetch, Response, http_date
 
 _MOST = 1_000
 _NEGATIVE_SECONDS = 3_600
 _POSITIVE_SECONDS = 86_400
-_DIRECTIVE = re.compile(r'\s*([A-Za-z-]+)\s*(?:=\s*(?:"([^"]*)"|([^\s,;]*)))?\s*(?:,|$)')
 
 
 class Discoveries:
@@ -51,13 +48,16 @@ class Discoveries:
         """The endpoints of a page, looked up now; raises as `sender.discover` does."""
         endpoints, response = look(self._fetch, url, self._protocols)
         seconds = min(freshness(response, self._now()), _POSITIVE_SECONDS if endpoints else _NEGATIVE_SECONDS)
+        self._remember(url, endpoints, seconds)
+        return endpoints
+
+    def _remember(self, url: str, endpoints: Endpoints, seconds: float) -> None:
         with self._lock:
             self._known.pop(_name(url), None)
             if seconds > 0:
                 self._known[_name(url)] = self._now() + timedelta(seconds=seconds), endpoints
             while len(self._known) > _MOST:
                 self._known.popitem(last=False)
-        return endpoints
 
 
 def _name(url: str) -> str:
@@ -66,26 +66,23 @@ def _name(url: str) -> str:
 
 def freshness(response: Response, now: datetime) -> float:
     """For how many seconds an answer holds (RFC 9111 4.2); 0 where it does not say, or was reached by a redirect."""
-    directives = {
-        name.lower(): quoted or plain
-        for field in response.header_all("Cache-Control")
-        for name, quoted, plain in _DIRECTIVE.findall(field)
-    }
+    directives = _directives(response)
     if response.redirects or not {"no-store", "no-cache"}.isdisjoint(directives) or response.header("Vary") == "*":
         return 0
+    expires, date = http_date(response.header("Expires")), http_date(response.header("Date")) or now
     if "max-age" in directives:
-        return max(0, _seconds(directives["max-age"]) - _seconds(response.header("Age", "0")))
-    expires, date = _date(response.header("Expires")), _date(response.header("Date")) or now
-    return max(0.0, (expires - date).total_seconds()) if expires else 0
+        seconds: float = _seconds(directives["max-age"])
+    else:
+        seconds = (expires - date).total_seconds() if expires else 0
+    return max(0.0, seconds - _seconds(response.header("Age", "0")))
+
+
+def _directives(response: Response) -> dict[str, str]:
+    """The directives of `Cache-Control`. A comma in quotes splits one in two, which costs us no more than memory."""
+    parts = (part for field in response.header_all("Cache-Control") for part in field.split(","))
+    pairs = (part.partition("=") for part in parts)
+    return {name.strip().lower(): value.strip().strip('"') for name, _, value in pairs}
 
 
 def _seconds(text: str) -> int:
     return min(int(text), _POSITIVE_SECONDS) if text.isascii() and text.isdigit() and len(text) < 20 else 0
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        found = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else None

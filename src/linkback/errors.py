@@ -128,12 +128,15 @@ class TooManyRedirects(FetchError):
 
 
 class BadStatus(FetchError):
-    """The server answered with a status that is no page; `status` is that number."""
+    """The server answered with a status that is no page; `status` is that number.
+
+    `retry_after` is for how many seconds it asked to be left alone, None where it did not.
+    """
 
     #: statuses that say "not now": waiting can help (protocols.md A-7, B-38, D-25)
     TEMPORARY = frozenset({408, 425, 429})
 
-    def __init__(self, url: str, status: int) -> None:
+    def __init__(self, url: str, status: int, *, retry_after: int | None = None) -> None:
         super().__init__(
             url,
             f"the server answered {status}",
@@ -141,6 +144,7 @@ class BadStatus(FetchError):
             sent=True,
         )
         self.status = status
+        self.retry_after = retry_after
 
 
 class StoreError(LinkbackError):

@@ -14,6 +14,7 @@ from linkback.model import Backlink, Claim, Delivery, Endpoints, Outcome
 from linkback.page import Page
 from linkback.policy import Outgoing
 from linkback.protocols import BUILTIN, Protocol
+from linkback.protocols.status import retry_after
 from linkback.receiver import find_backlink, read_source
 from linkback.wire import DEFAULT_ACCEPT, Fetch, Response
 
@@ -36,14 +37,18 @@ def look(fetch: Fetch, url: str, protocols: Sequence[Protocol]) -> tuple[Endpoin
     """The endpoints as `discover` finds them, with the answer that they stand in."""
     response = fetch.get(urls.without_fragment(url), accept=DEFAULT_ACCEPT, purpose=PURPOSE)
     if not 200 <= response.status < 300:
-        raise BadStatus(url, response.status)
+        raise BadStatus(url, response.status, retry_after=retry_after(response))
     signposts = {protocol.name: protocol.signpost for protocol in protocols}
     return discovery.find(Page(response), signposts, target=url), response
 
 
-def targets(page: Page, source: str, outgoing: Outgoing = _EVERY) -> list[str]:
+def targets(page: Page, source: str, outgoing: Outgoing = _EVERY) -> Iterator[str]:
     """The URLs a page links to, as written, each once, that are to be told; never itself (protocols.md B-1 to B-5)."""
-    return list(dict.fromkeys(link.url for link in page.links() if outgoing.wants(link, source)))
+    known = set()
+    for link in page.links():
+        if link.url not in known and outgoing.wants(link, source):
+            known.add(link.url)
+            yield link.url
 
 
 def deliver(
@@ -117,8 +122,9 @@ def _post(
 
 def _not_delivered(owed: Delivery, error: FetchError) -> Delivery:
     outcome = Outcome.FAILED if error.temporary else Outcome.REFUSED
-    code = error.status if isinstance(error, BadStatus) else None
-    return replace(owed, outcome=outcome, code=code, detail=error.message)
+    if not isinstance(error, BadStatus):
+        return replace(owed, outcome=outcome, detail=error.message)
+    return replace(owed, outcome=outcome, code=error.status, detail=error.message, retry_after=error.retry_after)
 
 
 def _why_none(endpoints: Endpoints) -> str:

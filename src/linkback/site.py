@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from linkback import urls
+from linkback.delivering import Delivering
 from linkback.errors import ConfigurationError, Reason, Refused, StoreError
 from linkback.inbox import Inbox
 from linkback.jobs import Embedded, Runner
@@ -108,12 +109,20 @@ class Site:
             on_mention=on_mention,
             inline=verify == "inline",
         )
+        outgoing = outgoing or Outgoing()
         self._outbox = Outbox(
             pages=self.pages,
+            store=self.store,
+            fetch=fetch,
+            outgoing=outgoing,
+            protocols=self.protocols,
+            now=clock,
+        )
+        self._delivering = Delivering(
             name=name,
             store=self.store,
             fetch=fetch,
-            outgoing=outgoing or Outgoing(),
+            outgoing=outgoing,
             retry=retry,
             protocols=self.protocols,
             now=clock,
@@ -283,22 +292,22 @@ class Site:
         """
         return self._work.drain(kind, patience=patience)
 
-    def work(self, kind: JobKind | None = None) -> bool:
-        """Do one due job, of one kind or of any; false where nothing is due.
+    def work(self, kind: JobKind | None = None, *, id: int | None = None) -> bool:
+        """Do one due job, of one kind or of any, or that of an id; false where it, or nothing, is due.
 
         Raises `StoreError` where the store failed.
         """
-        return self._work.step(kind)
+        return self._work.step(kind, id)
 
     def run(self, job: Job) -> None:
         """Do a job of this site that was leased; raises `StoreError` where how it ended could not be recorded."""
-        box = self._inbox if job.kind is JobKind.CHECK else self._outbox
+        box = self._inbox if job.kind is JobKind.CHECK else self._delivering
         if job.attempts > self._most_attempts:
             log.error("giving up %s %s after %d attempts", job.kind, job.subject, job.attempts - 1)
             box.give_up(job)
             return
         try:
-            self._inbox.check(job) if job.kind is JobKind.CHECK else self._outbox.deliver(job)
+            self._inbox.check(job) if job.kind is JobKind.CHECK else self._delivering.deliver(job)
         except StoreError:
             # nothing could be recorded, so the job stands; it is due when the lease ends
             raise

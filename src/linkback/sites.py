@@ -112,9 +112,9 @@ class Sites:
         """Do everything that is due now, for any blog, as `Site.drain` does."""
         return self._work.drain(kind, patience=patience)
 
-    def work(self, kind: JobKind | None = None) -> bool:
-        """Do one due job, for any blog; false where nothing is due. Raises `StoreError` where the store failed."""
-        return self._work.step(kind)
+    def work(self, kind: JobKind | None = None, *, id: int | None = None) -> bool:
+        """Do one due job, for any blog, as `Site.work` does; false where it, or nothing, is due."""
+        return self._work.step(kind, id)
 
     def run(self, job: Job) -> None:
         """Do a job that was leased; one whose blog is not known here is left for an hour."""

@@ -7,6 +7,7 @@ Rule 3: nothing here changes the tree.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -33,6 +34,9 @@ _UNSEEN = frozenset(_UNSEEN_NAMES.split())
 #: where a page has its post, best first: microformats, then HTML's own words for it
 _POST_CLASSES = ("e-content", "h-entry", "entry-content", "hentry")
 _POST_ELEMENTS = ("article", "main", "body")
+#: what microformats make of classes, and where their values stand
+_MARK = re.compile(r"^(?:h|u|p|e|dt)-[a-z]")
+_VALUES = ("href", "src", "value", "datetime", "content")
 #: characters of an excerpt on either side of the link (protocols.md E-9), and of the link itself
 _AROUND = 100
 _LINK = 280
@@ -82,13 +86,22 @@ class Tree:
                 yield node
 
     def content(self) -> str:
-        """The words of the post that the page is made around; those of its body where nothing says which that is."""
+        """What the post says that the page is made around, or its body where nothing says which that is.
+
+        Its words and its microformats, without what is marked as none of the author's: `data-linkback="no"`.
+        """
         posts: list[Tag] = []
         for name in _POST_CLASSES:
             posts = posts or list(self.outermost(frozenset({name})))
         for name in _POST_ELEMENTS:
             posts = posts or list(self.elements(name))
-        return "\n".join(self.text(post) for post in posts)
+        return "\n".join(part for post in posts for part in (self.text(post, own=True), *self._marks(post)))
+
+    def _marks(self, post: Tag) -> Iterator[str]:
+        """The microformats of a post: what its classes and values say, which no reader sees (an RSVP, a date)."""
+        for tag in post.find_all(class_=_MARK):
+            if id(tag) not in self._inert and not any(_is_not_own(each) for each in (tag, *tag.parents)):
+                yield " ".join((*sorted(classes(tag)), *(str(tag.get(name, "")) for name in _VALUES)))
 
     def find(self, name: str, position: int, fits: Callable[[Tag], bool]) -> Tag | None:
         """The element that the one pass counted as `position`, if it fits, else the first that does."""
@@ -97,9 +110,9 @@ class Tree:
             return every[position]
         return next((tag for tag in every if id(tag) not in self._inert and fits(tag)), None)
 
-    def text(self, element: Tag) -> str:
-        """The words that a browser would show of an element, on one line."""
-        return collapse("".join(self._pieces(element, None)[0]))
+    def text(self, element: Tag, *, own: bool = False) -> str:
+        """The words that a browser would show of an element, on one line; with `own` the author's only."""
+        return collapse("".join(self._pieces(element, None, own=own)[0]))
 
     def excerpt(self, link: Tag) -> str:
         """The words of the nearest block around a link, at most 100 characters either side (protocols.md E-9).
@@ -117,7 +130,7 @@ class Tree:
         parts = (tail(collapse(before), _AROUND), gap_before, head(words, _LINK), gap_after)
         return collapse("".join(parts) + head(collapse(after), _AROUND))
 
-    def _pieces(self, block: Tag, link: Tag | None) -> tuple[list[str], list[str], list[str]]:
+    def _pieces(self, block: Tag, link: Tag | None, *, own: bool = False) -> tuple[list[str], list[str], list[str]]:
         """The shown strings of a block: before, inside and after a link, with a space where a block begins or ends."""
         from bs4 import Tag
 
@@ -138,7 +151,7 @@ class Tree:
             if node is link:
                 current = inside
             todo.append((node, True))
-            if not _is_unseen(node):
+            if not _is_unseen(node) and not (own and _is_not_own(node)):
                 todo.extend((child, False) for child in reversed(node.contents))
         return parts
 
@@ -158,6 +171,10 @@ class Tree:
 
 def _is_unseen(tag: Tag) -> bool:
     return tag.name in _UNSEEN or tag.has_attr("hidden")
+
+
+def _is_not_own(tag: Tag) -> bool:
+    return str(tag.get("data-linkback", "")).strip().lower() == "no"
 
 
 def alternative(link: Tag) -> str:

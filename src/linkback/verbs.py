@@ -67,4 +67,4 @@ def send(source: str, target: str, *, fetch: Fetch | None = None) -> Delivery:
 def targets(source: str, *, fetch: Fetch | None = None) -> list[str]:
     """The URLs that the page at `source` links to, as written, each once. Raises as `verify` does for the source."""
     source = urls.check_argument(source, Reason.SOURCE_INVALID)
-    return sender.targets(receiver.read_source(_or_default(fetch), source, purpose="reading its links"), source)
+    return list(sender.targets(receiver.read_source(_or_default(fetch), source, purpose="reading its links"), source))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 #: redirects that lead a GET on, and those that get the same POST again; a 303 says that the POST was taken and where to
 #: look, so it is an answer (protocols.md A-4, B-16)
@@ -20,6 +22,15 @@ DEFAULT_ACCEPT = "text/html, application/xhtml+xml;q=0.9, */*;q=0.1"
 
 Headers = tuple[tuple[str, str], ...]
 HeadersLike = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+def http_date(value: str) -> datetime | None:
+    """The aware time that a field such as `Date` gives; None where it gives none."""
+    try:
+        when = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when
 
 
 def as_headers(headers: HeadersLike) -> Headers:

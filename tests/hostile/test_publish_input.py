@@ -98,8 +98,8 @@ def links(count: int) -> str:
 
 
 TOO_MUCH = [
-    pytest.param(links(5001), "links to 5,001 pages; 5,000 are told", id="one link too many"),
-    pytest.param(f"<base href='https://u.example/'>{links(5001)}", "links to 5,001", id="with a base"),
+    pytest.param(links(5001), "more than 5,000 pages", id="one link too many"),
+    pytest.param(f"<base href='https://u.example/'>{links(5001)}", "more than 5,000", id="with a base"),
     pytest.param("é" * (MOST // 2 + 1), "bytes", id="characters of two bytes"),
     pytest.param(b"\0" * (MOST + 1), "bytes", id="zeros"),
     pytest.param(LINK + " " * 50_000_000, "50,0", id="50 MB after a link"),
@@ -124,7 +124,6 @@ NOTHING = [
 ]
 
 
-@pytest.mark.xfail(strict=True, reason="nothing at all counts as a post that lost its links, and all are told of it")
 @pytest.mark.parametrize("html", NOTHING)
 def test_nothing_at_all_is_no_post(html: str | bytes) -> None:
     """A template that failed must not tell every page that the link to it is gone; `unpublish` is how to say that."""

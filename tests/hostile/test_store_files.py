@@ -113,8 +113,6 @@ UNUSABLE: dict[str, Damage] = {
     "a newer schema, not in WAL mode": ours(statements("PRAGMA journal_mode=DELETE", NEWER)),
     "another program's table of our name": statements("CREATE TABLE linkback_mentions (theirs TEXT)"),
 }
-#: what is refused only after the file was put in WAL mode
-SWITCHED = {"a newer schema, not in WAL mode", "another program's table of our name"}
 
 
 def state(folder: Path) -> dict[str, str]:
@@ -139,10 +137,7 @@ def refused(capsys: pytest.CaptureFixture[str], path: Path, *arguments: str) -> 
 def cases() -> Iterator[object]:
     for what in UNUSABLE:
         for command in COMMANDS:
-            late = what in SWITCHED and not (what.startswith("another") and command in ("list", "moderate"))
-            why = "the file is put in WAL mode before its schema is judged"
-            marks = [pytest.mark.xfail(strict=True, reason=why)] if late else []
-            yield pytest.param(what, command, id=f"{command}: {what}", marks=marks)
+            yield pytest.param(what, command, id=f"{command}: {what}")
 
 
 @pytest.mark.parametrize(("what", "command"), list(cases()))

@@ -10,7 +10,7 @@ import logging
 import click
 
 from linkback import __version__, errors, terminal
-from linkback.cli import asking, publishing, receiving, running
+from linkback.cli import asking, keeping, publishing, receiving, running
 from linkback.cli.codes import INTERRUPTED, NO, OK, TEMPORARY, USAGE
 from linkback.errors import FetchError, LinkbackError, Refused
 from linkback.terminal import say
@@ -39,6 +39,8 @@ for command in (
     running.jobs,
     running.revive,
     running.demo,
+    keeping.db,
+    keeping.doctor,
 ):
     cli.add_command(command)
 

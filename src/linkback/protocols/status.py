@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from linkback.errors import BadStatus
 from linkback.model import Answer, Outcome, Reply
-from linkback.wire import Headers, Request, Response
+from linkback.wire import Headers, Request, Response, http_date
 
 #: statuses that say "no endpoint here": another protocol may be tried (protocols.md B-9)
 UNUSABLE = frozenset({404, 405, 410, 501})
@@ -61,19 +60,11 @@ def retry_after(response: Response) -> int | None:
     if re.fullmatch("[0-9]+", value):
         # six digits are beyond the cap already, and int() refuses thousands of them
         return min(int(value.lstrip("0")[:6] or "0"), MAX_RETRY_AFTER)
-    when = _date(value)
+    when = http_date(value)
     if when is None:
         return None
-    now = _date(response.header("Date")) or datetime.now(UTC)
+    now = http_date(response.header("Date")) or datetime.now(UTC)
     return max(0, min(int((when - now).total_seconds()), MAX_RETRY_AFTER))
-
-
-def _date(value: str) -> datetime | None:
-    try:
-        when = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when
 
 
 def wait(answer: Answer) -> Headers:

@@ -155,9 +155,15 @@ class Storage(typing.Protocol):
 
         Its job is then ours until `until`, and its host's next turn `gap` later (B-12).
 
-        Where it may not, nothing is changed and the answer says when to try again: another POST to that host comes
-        first, or the delivery was owed anew. `due` None says that another worker has the job by now.
+        Where it may not, the answer says when to try again: another POST to that host comes first, or the delivery was
+        owed anew. `due` None says that another worker has the job by now.
         """
+
+    def ask_turn(self, url: str, *, now: datetime, gap: timedelta) -> datetime | None:
+        """None where a POST to the host of a URL might leave, else when to ask again."""
+
+    def postpone(self, job: Job, delivery: Delivery, *, due: datetime) -> None:
+        """Give a job back whose POST may not leave yet: no attempt was made, and its delivery stands as it was read."""
 
     def finish_delivery(
         self,
@@ -174,11 +180,24 @@ class Storage(typing.Protocol):
         """
 
     def lease(
-        self, now: datetime, until: datetime, *, site: str | None = None, kind: JobKind | None = None, limit: int = 1
+        self,
+        now: datetime,
+        until: datetime,
+        *,
+        site: str | None = None,
+        kind: JobKind | None = None,
+        id: int | None = None,
+        limit: int = 1,
     ) -> list[Job]:
-        """Take due jobs that nobody holds, of one site and one kind or of any.
+        """Take due jobs that nobody holds, of one site, one kind and one id, or of any.
 
         Each is ours until `until`, its attempt counted.
+        """
+
+    def due(self, until: datetime, *, limit: int, site: str | None = None) -> list[tuple[int, datetime]]:
+        """The ids of the jobs that are due by a time, with when they are, of one site or of any, the longest first.
+
+        One that is held is due when its lease ends.
         """
 
     def release(self, job: Job, *, due: datetime | None, counted: bool = True) -> None:
@@ -236,4 +255,14 @@ def open_store(url: str, *, create: bool = True) -> Storage:
     return SqlStore.open(url, create=create)
 
 
-__all__ = ["DEFAULT_STORE", "MOST_OPEN_CLAIMS", "Backlog", "ClaimRecord", "Edit", "Pace", "Storage", "Verdict", "open_store"]
+__all__ = [
+    "DEFAULT_STORE",
+    "MOST_OPEN_CLAIMS",
+    "Backlog",
+    "ClaimRecord",
+    "Edit",
+    "Pace",
+    "Storage",
+    "Verdict",
+    "open_store",
+]

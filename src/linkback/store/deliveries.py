@@ -43,10 +43,10 @@ def add(connection: Connection, site: str, owed: Sequence[Delivery], now: dateti
     return [replace(delivery, id=str(ids[key])) for key, delivery in zip(rows, owed, strict=True)]
 
 
-def owe_again(connection: Connection, delivery: Delivery, now: datetime) -> Delivery:
-    """Record a delivery as it is owed now, or withdrawn, and give it with its new revision."""
+def owe_again(connection: Connection, delivery: Delivery, due: datetime) -> Delivery:
+    """Record a delivery as it is owed from a time on, or withdrawn, and give it with its new revision."""
     again = replace(delivery, revision=delivery.revision + 1)
-    _change(connection, again.id, {**_standing(again), "owed": now})
+    _change(connection, again.id, {**_standing(again), "owed": due})
     return again
 
 
@@ -56,14 +56,25 @@ def find(connection: Connection, id: str) -> Delivery | None:
     return None if row is None else _delivery(row)
 
 
-def listed(connection: Connection, site: str | None, source: str | None) -> list[Delivery]:
-    """Deliveries in the order they were owed."""
+def listed(connection: Connection, site: str | None, source: str | None, *, lock: bool = False) -> list[Delivery]:
+    """Deliveries in the order they were owed; with `lock` nobody else changes them until the transaction ends."""
     statement = select(deliveries).order_by(deliveries.c.id)
     if site is not None:
         statement = statement.where(deliveries.c.site == site)
     if source is not None:
         statement = statement.where(deliveries.c.source_key == digest(source))
-    return [_delivery(row) for row in connection.execute(statement)]
+    return [_delivery(row) for row in connection.execute(statement.with_for_update() if lock else statement)]
+
+
+def lock(connection: Connection, id: str) -> None:
+    """Have the row of a delivery to oneself until the transaction ends."""
+    connection.execute(select(deliveries.c.id).where(deliveries.c.id == row_number(id)).with_for_update()).first()
+
+
+def restore(connection: Connection, read: Delivery) -> None:
+    """Have a delivery stand as it was read, unless it was owed anew since."""
+    same = and_(deliveries.c.id == row_number(read.id), deliveries.c.revision == read.revision)
+    connection.execute(update(deliveries).where(same).values(**_standing(read)))
 
 
 def begin_post(connection: Connection, delivery: Delivery, protocol: str, endpoint: str, now: datetime) -> bool:
@@ -84,7 +95,7 @@ def revive(connection: Connection, id: str) -> None:
 
 
 def is_owed(connection: Connection, id: str, *, since: int = 0) -> datetime | None:
-    """When a delivery was owed that nobody has tried since, of a later revision than `since`; None where none was."""
+    """From when a delivery is owed that nobody has tried since, of a later revision than `since`; None where none."""
     chosen = and_(deliveries.c.id == row_number(id), deliveries.c.revision > since)
     row = connection.execute(select(deliveries.c.owed, deliveries.c.outcome).where(chosen)).first()
     waits = row is not None and (since > 0 or row.outcome == Outcome.QUEUED.value)

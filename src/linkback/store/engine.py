@@ -24,7 +24,7 @@ from linkback.errors import StoreError
 from linkback.store.dialect import WRITES, Dialect
 from linkback.store.mysql import MySql
 from linkback.store.postgres import Postgres
-from linkback.store.schema import SCHEMA_REVISION, VERSION_TABLE
+from linkback.store.schema import SCHEMA_REVISION, VERSION_TABLE, metadata
 from linkback.store.sqlite import Sqlite
 
 P = typing.ParamSpec("P")
@@ -199,12 +199,25 @@ class Database:
     def _bring_up_to_date(self, *, create: bool, upgrade: bool) -> None:
         with self.read() as connection:
             revision = _revision(connection)
+            stray = next((name for name in inspect(connection).get_table_names() if name in metadata.tables), None)
         if revision is None and not create:
             raise StoreError(f"no linkback database at {self.name}")
+        if revision is None and stray is not None:
+            raise StoreError(f"{self.name}: table {stray} is there, without the version of its schema")
+        if revision not in (None, SCHEMA_REVISION):
+            self._judge(revision)
+        # only now: a file that is not ours to use stays as it is
         with self.border():
             self._dialect.prepare()
         if revision != SCHEMA_REVISION:
             self._upgrade(allowed=upgrade or revision is None)
+
+    def _judge(self, revision: str) -> None:
+        """Raise `StoreError` for a schema that is none of ours."""
+        from linkback.store import migrations
+
+        if not migrations.knows(revision):
+            raise StoreError(f"{self.name}: its schema {revision} is newer than {SCHEMA_REVISION}: update linkback")
 
     def _upgrade(self, *, allowed: bool) -> None:
         from linkback.store import migrations  # slow to import, and seldom needed
@@ -214,8 +227,8 @@ class Database:
             revision = _revision(connection)
             if revision == SCHEMA_REVISION:
                 return
-            if revision is not None and not migrations.knows(revision):
-                raise StoreError(f"{self.name}: its schema {revision} is newer than {SCHEMA_REVISION}: update linkback")
+            if revision is not None:
+                self._judge(revision)
             if not allowed:
                 raise StoreError(
                     f"{self.name}: its schema {revision} is older than {SCHEMA_REVISION}: run linkback db upgrade"

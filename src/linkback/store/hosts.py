@@ -14,14 +14,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
-from linkback.model import Turn
+from linkback.model import Job, Turn
 from linkback.store.schema import digest, hosts, parts
 
+_Row = Row[*tuple[Any, ...]]
+
+#: how many leases of a job are looked back at
+_LEASES = 10
 #: how long to wait at least for a POST that is in flight
-_STEP = timedelta(seconds=1)
+_STEP = timedelta(seconds=0.1)
+#: what a host may ask for, how long a job is held, how long a queue may be; with room to spare
+_LONGEST_REST, _LONGEST_HOLD, _LONGEST_QUEUE = timedelta(hours=49), timedelta(hours=1), timedelta(days=60)
 #: what stands before a host's name in the row for what is read from it
 _FETCHED = "from"
 
@@ -44,7 +51,8 @@ def slots(
     known = _next_slots(connection, names)
     following, due = dict(known), []
     for name, (host, turn) in zip(names, wanted, strict=True):
-        slot = max(turn, following.get(name, turn)) if host else turn
+        before = following.get(name, turn)
+        slot = max(turn, before) if host and before < turn + _LONGEST_QUEUE else turn
         following[name] = slot + gap
         due.append(max(turn, slot - burst * gap))
     named = {name: (following[name], turn) for name, (host, turn) in zip(names, wanted, strict=True) if host}
@@ -78,42 +86,68 @@ def lock(connection: Connection, names: Collection[str]) -> None:
     connection.execute(select(hosts.c.key).where(chosen).order_by(hosts.c.key).with_for_update()).all()
 
 
-def begin(connection: Connection, host: str, job: int, *, now: datetime, until: datetime, gap: timedelta) -> Turn:
+def begin(connection: Connection, host: str, job: Job, *, now: datetime, until: datetime, gap: timedelta) -> Turn:
     """Let a POST to a host leave at `now`, or say when to ask again; what the job held elsewhere is let go."""
     finish(connection, job)
     row = _row(connection, host)
+    free_at = now if row is None else _free_at(row, now)
+    taken: dict[str, Any] = {"free_at": now + gap, "busy_until": until, "holder": _holder(job.id, job.lease)}
     if row is None:
-        _add(connection, host, next_slot=now + gap, free_at=now + gap, busy_until=until, holder=job)
+        connection.execute(insert(hosts).values(key=digest(host), host=host, next_slot=now + gap, **taken))
         return Turn(True)
+    if free_at <= now:
+        _change(connection, row.key, **taken)
+        return Turn(True)
+    return Turn(False, _wait(connection, row, free_at, now=now, gap=gap))
+
+
+def ask(connection: Connection, host: str, *, now: datetime, gap: timedelta) -> datetime | None:
+    """None where a POST to a host might leave, else when to ask again."""
+    row = _row(connection, host)
+    free_at = now if row is None else _free_at(row, now)
+    return None if row is None or free_at <= now + gap else _wait(connection, row, free_at, now=now, gap=gap)
+
+
+def _free_at(row: _Row, now: datetime) -> datetime:
+    """When a host is free again. A time that nobody can have meant was written by a clock that was ahead."""
+    times = [row.free_at if row.free_at < now + _LONGEST_REST else now]
+    if row.busy_until is not None and now < row.busy_until < now + _LONGEST_HOLD:
+        times.append(row.busy_until)
+    return max(times)
+
+
+def _wait(connection: Connection, row: _Row, free_at: datetime, *, now: datetime, gap: timedelta) -> datetime:
+    """When to ask again for a host: soon where it is free soon, else in a slot at the end of the queue."""
     busy = row.busy_until is not None and row.busy_until > now
-    if not busy and row.free_at <= now:
-        _change(connection, row.key, free_at=now + gap, busy_until=until, holder=job)
-        return Turn(True)
-    if not busy and row.free_at <= now + gap:
-        return Turn(False, row.free_at)
-    # nobody knows when it ends: the next slot is the end of the queue
+    if not busy and free_at <= now + gap:
+        return free_at
     step = max(gap, _STEP)
-    due = max(now + step, row.free_at, row.next_slot)
+    # nobody knows when a POST ends: most do long before their time is over
+    due = max(now + step, row.next_slot if row.next_slot < now + _LONGEST_QUEUE else now)
+    due = due if busy else max(due, free_at)
     _change(connection, row.key, next_slot=due + step)
-    return Turn(False, due)
+    return due
 
 
-def finish(connection: Connection, job: int, *, rest: tuple[str, datetime] | None = None) -> None:
+def finish(connection: Connection, job: Job, *, rest: tuple[str, datetime] | None = None) -> None:
     """End the hold of a job; with `rest`, a host and a time, nothing is sent to that host before."""
-    connection.execute(update(hosts).where(hosts.c.holder == job).values(busy_until=None, holder=None))
+    # what an earlier lease of the job held, whose worker died, is over too; a later one's is not ours to end
+    held = [_holder(job.id, lease) for lease in range(max(1, job.lease - _LEASES), job.lease + 1)]
+    connection.execute(update(hosts).where(hosts.c.holder.in_(held)).values(busy_until=None, holder=None))
     if rest is not None:
         host, until = rest
-        later = and_(hosts.c.key == digest(host), hosts.c.free_at < until)
-        connection.execute(update(hosts).where(later).values(free_at=until, next_slot=until))
+        chosen = update(hosts).where(hosts.c.key == digest(host))
+        connection.execute(chosen.where(hosts.c.free_at < until).values(free_at=until))
+        connection.execute(chosen.where(hosts.c.next_slot < until).values(next_slot=until))
 
 
-def _row(connection: Connection, host: str) -> Row[tuple[object, ...]] | None:
+def _holder(job: int, lease: int) -> str:
+    return f"{job}.{lease}"
+
+
+def _row(connection: Connection, host: str) -> _Row | None:
     return connection.execute(select(hosts).where(hosts.c.key == digest(host)).with_for_update()).first()
 
 
-def _add(connection: Connection, host: str, **values: datetime | int) -> None:
-    connection.execute(insert(hosts).values(key=digest(host), host=host, **values))
-
-
-def _change(connection: Connection, key: str, **values: datetime | int) -> None:
+def _change(connection: Connection, key: str, **values: datetime | str) -> None:
     connection.execute(update(hosts).where(hosts.c.key == key).values(**values))

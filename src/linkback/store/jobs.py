@@ -33,41 +33,54 @@ def add_all(connection: Connection, site: str, kind: JobKind, due: Mapping[str, 
         connection.execute(insert(jobs), [{"subject": subject, "due": when, **same} for subject, when in due.items()])
 
 
-def renew(
-    connection: Connection,
-    site: str,
-    kind: JobKind,
-    subject: str,
-    *,
-    due: datetime,
-    now: datetime,
-    revive: bool = False,
-) -> None:
+def renew(connection: Connection, site: str, kind: JobKind, subject: str, *, due: datetime, now: datetime) -> None:
     """Have a job for a subject by `due`, its attempts forgotten.
 
-    One that is leased at `now` stays as it is, and so does one that waits for a person, unless that is who asks.
+    One that is leased at `now` stays as it is, and so does one that waits for a person.
     """
-    same = _about(kind, subject)
-    found = connection.execute(select(jobs.c.due, jobs.c.leased_until).where(same).with_for_update()).first()
+    found = _found(connection, kind, subject)
     if found is not None:
-        if (found.leased_until is not None and found.leased_until > now) or (found.due is None and not revive):
+        if found.due is None or _is_held(found, now):
             return
-        due = due if found.due is None else min(due, found.due)
-        connection.execute(delete(jobs).where(same))
+        due = min(due, found.due)
+        connection.execute(delete(jobs).where(_about(kind, subject)))
     add(connection, site, kind, subject, due)
 
 
-def put_off(connection: Connection, kind: JobKind, subject: str, *, due: datetime, now: datetime) -> None:
-    """Make a subject's job due at a time, unless it is leased at `now`."""
-    free = jobs.c.leased_until.is_(None) | (jobs.c.leased_until <= now)
-    connection.execute(update(jobs).where(_about(kind, subject), free).values(due=due))
+def owe(connection: Connection, site: str, delivery: str, *, due: datetime, now: datetime, exact: bool) -> None:
+    """Have a job for a delivery that is owed again, by `due` or, with `exact`, not before it either.
+
+    One that is leased at `now` stays as it is: its end finds that the delivery was owed anew.
+    """
+    found = _found(connection, JobKind.DELIVER, delivery)
+    if found is not None:
+        if _is_held(found, now):
+            return
+        due = due if exact or found.due is None else min(due, found.due)
+        connection.execute(delete(jobs).where(_about(JobKind.DELIVER, delivery)))
+    add(connection, site, JobKind.DELIVER, delivery, due)
+
+
+def _found(connection: Connection, kind: JobKind, subject: str) -> Row[*tuple[Any, ...]] | None:
+    chosen = select(jobs.c.due, jobs.c.leased_until).where(_about(kind, subject))
+    return connection.execute(chosen.with_for_update()).first()
+
+
+def _is_held(job: Row[*tuple[Any, ...]], now: datetime) -> bool:
+    return job.leased_until is not None and job.leased_until > now
 
 
 def lease(
-    connection: Connection, now: datetime, until: datetime, limit: int, site: str | None, kind: JobKind | None
+    connection: Connection,
+    now: datetime,
+    until: datetime,
+    limit: int,
+    site: str | None,
+    kind: JobKind | None,
+    id: int | None = None,
 ) -> list[Job]:
-    """Take up to `limit` jobs of a site and of a kind, or of any, that are due and free, the longest due first."""
-    wanted = select(jobs).where(jobs.c.due <= now, _among(site, kind))
+    """Take up to `limit` jobs of a site, of a kind and of an id, or of any, due and free, the longest due first."""
+    wanted = select(jobs).where(jobs.c.due <= now, _among(site, kind), true() if id is None else jobs.c.id == id)
     first = wanted.order_by(jobs.c.due, jobs.c.id).limit(max(limit, 0))
     # workers on a server do not wait for each other; SQLite has no such words and lets one write at a time
     rows = connection.execute(first.with_for_update(skip_locked=True)).all()
@@ -130,6 +143,13 @@ def _ours(job: Job) -> ColumnElement[bool]:
 
 def _about(kind: JobKind, subject: str) -> ColumnElement[bool]:
     return and_(jobs.c.kind == kind.value, jobs.c.subject == subject)
+
+
+def due(connection: Connection, until: datetime, limit: int, site: str | None) -> list[tuple[int, datetime]]:
+    """The ids of up to `limit` jobs of a site, or of any, that are due by a time, with when they are, in that order."""
+    wanted = select(jobs.c.id, jobs.c.due).where(jobs.c.due <= until, _among(site, None))
+    first = wanted.order_by(jobs.c.due, jobs.c.id).limit(max(limit, 0))
+    return [(row.id, row.due) for row in connection.execute(first)]
 
 
 def next_due(connection: Connection, site: str | None, kind: JobKind | None) -> datetime | None:

@@ -1,14 +1,17 @@
 """What a post said when it was last told, and what an edit of it owes.
 
-Rule: the post, its deliveries and their jobs are recorded in one transaction, which may be the host's own.
+Rule 1: the post, its deliveries and their jobs are recorded in one transaction, which may be the host's own.
+Rule 2: what is owed follows from rows that are locked before they are read; deliveries come before hosts, and hosts
+        before jobs, here as with the workers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from linkback import owing, urls
 from linkback.model import Delivery, JobKind, Outcome
@@ -17,6 +20,8 @@ from linkback.store.schema import digest, posts
 
 #: how many deliveries of one post are due in the same second: the posts of others wait for no more than these
 _AT_ONCE = 20
+#: what a post that comes out at another time takes along
+_WAITING = frozenset({Outcome.QUEUED, Outcome.FAILED})
 
 
 def record(connection: Connection, edit: Edit) -> list[Delivery]:
@@ -25,35 +30,55 @@ def record(connection: Connection, edit: Edit) -> list[Delivery]:
     A post whose content is as it was told last owes nothing. A dry run records nothing.
     """
     key = digest(edit.site, edit.source)
-    row = connection.execute(select(posts.c.content, posts.c.gone).where(posts.c.key == key).with_for_update()).first()
-    same = row is not None and (row.content, row.gone) == (edit.content, edit.gone) and not edit.force
-    known = deliveries.listed(connection, edit.site, edit.source)
-    changed = [] if same else owing.changes(edit.source, known, edit.targets, edit.updates, gone=edit.gone)
+    if not edit.dry:
+        # SQLite's driver begins a host's transaction with the first statement that writes; reads before it are apart
+        connection.execute(update(posts).where(posts.c.key == key).values(gone=posts.c.gone))
+    row = connection.execute(select(posts).where(posts.c.key == key)).first()
+    known = deliveries.listed(connection, edit.site, edit.source, lock=not edit.dry)
+    changed = _changes(edit, row, known)
     if edit.dry:
         return changed
-    values = {"content": edit.content, "gone": edit.gone, "changed": edit.now}
+    values = {"content": edit.content, "gone": edit.gone, "changed": edit.now, "comes_out": edit.at}
     if row is None:
         connection.execute(insert(posts).values(key=key, site=edit.site, url=edit.source, **values))
-    elif not same:
+    else:
         connection.execute(update(posts).where(posts.c.key == key).values(**values))
-    recorded = _record(connection, edit, changed)
-    if edit.at is not None:
-        _put_off(connection, edit, known)
-    return recorded
+    before = row.comes_out if row is not None else None
+    if edit.at == (before if before is not None and before > edit.now else None):
+        return _record(connection, edit, changed)
+    ids = {delivery.id for delivery in changed}
+    moved = [one for one in known if one.id not in ids and one.outcome in _WAITING]
+    return _record(connection, edit, [*changed, *moved], exact=True)[: len(changed)]
 
 
-def _record(connection: Connection, edit: Edit, changed: Sequence[Delivery]) -> list[Delivery]:
-    """Record deliveries as they are owed now, with their jobs; the few that are owed again follow the new ones."""
+def _changes(edit: Edit, row: Row[*tuple[Any, ...]] | None, known: Sequence[Delivery]) -> list[Delivery]:
+    # a deletion that could not be told is told again by asking again
+    if row is not None and (row.content, row.gone) == (edit.content, False) and not (edit.gone or edit.force):
+        return []
+    changes = owing.changes(edit.source, known, edit.targets, edit.updates, gone=edit.gone)
+    if row is None and not edit.gone and not edit.force:
+        # told before posts were recorded: nobody knows whether it says anything else now
+        return [delivery for delivery in changes if not delivery.id]
+    return changes
+
+
+def _record(connection: Connection, edit: Edit, changed: Sequence[Delivery], *, exact: bool = False) -> list[Delivery]:
+    """Record deliveries as they are owed now, with their jobs, the new ones first; `exact` says when, even if later."""
     made = [delivery for delivery in changed if delivery.outcome is not Outcome.WITHDRAWN]
     due = dict(zip((delivery.target for delivery in made), _slots(connection, edit, made), strict=True))
-    new = deliveries.add(connection, edit.site, [delivery for delivery in changed if not delivery.id], edit.now)
+    fresh = [delivery for delivery in changed if not delivery.id]
+    new = deliveries.add(connection, edit.site, fresh, edit.now)
     jobs.add_all(connection, edit.site, JobKind.DELIVER, {delivery.id: due[delivery.target] for delivery in new})
-    again = [deliveries.owe_again(connection, delivery, edit.now) for delivery in changed if delivery.id]
+    again = [
+        deliveries.owe_again(connection, delivery, due.get(delivery.target, edit.now) if exact else edit.now)
+        for delivery in changed
+        if delivery.id
+    ]
     for delivery in again:
         # the job of one that is withdrawn finds that there is nothing to do
         if delivery.outcome is not Outcome.WITHDRAWN:
             when = due[delivery.target]
-            jobs.renew(connection, edit.site, JobKind.DELIVER, delivery.id, due=when, now=edit.now, revive=True)
+            jobs.owe(connection, edit.site, delivery.id, due=when, now=edit.now, exact=exact)
     return [*new, *again]
 
 
@@ -65,10 +90,3 @@ def _slots(connection: Connection, edit: Edit, made: Sequence[Delivery]) -> list
     turns = (edit.now + timedelta(seconds=number // _AT_ONCE) for number in range(len(made)))
     wanted = [(urls.authority(delivery.target), turn) for delivery, turn in zip(made, turns, strict=True)]
     return hosts.slots(connection, wanted, edit.gap)
-
-
-def _put_off(connection: Connection, edit: Edit, known: list[Delivery]) -> None:
-    """Deliveries of a post that comes out at another time than was said before."""
-    for delivery in known:
-        if delivery.outcome is Outcome.QUEUED and not delivery.attempts and edit.at is not None:
-            jobs.put_off(connection, JobKind.DELIVER, delivery.id, due=edit.at, now=edit.now)

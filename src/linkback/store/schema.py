@@ -183,13 +183,15 @@ mention_protocols = Table(
 posts = Table(
     "linkback_posts",
     metadata,
-    # our bookkeeping; `key` is the digest of site and URL, `content` that of what the post said when it was last told
+    # our bookkeeping; `key` is the digest of site and URL, `content` that of what the post said when it was last told,
+    # `comes_out` when that is to be, where it was put off
     Column("id", Integer, primary_key=True),
     Column("key", String(64), nullable=False, unique=True),
     Column("site", CleanText, nullable=False),
     Column("url", CleanText, nullable=False),
     Column("content", String(64), nullable=False),
     Column("changed", UtcTime, nullable=False),
+    Column("comes_out", UtcTime),
     # what the owner decided
     Column("gone", Boolean, nullable=False),
 )
@@ -245,12 +247,12 @@ jobs = Table(
 hosts = Table(
     "linkback_hosts",
     metadata,
-    # our bookkeeping, of hosts that we send to; `key` is the digest of the host, `holder` the job whose POST is in
-    # flight until `busy_until`
+    # our bookkeeping, of hosts that we send to; `key` is the digest of the host, `holder` the lease of the job whose
+    # POST is in flight until `busy_until`
     Column("key", String(64), primary_key=True),
     Column("host", CleanText, nullable=False),
     Column("next_slot", UtcTime, nullable=False),
     Column("free_at", UtcTime, nullable=False),
     Column("busy_until", UtcTime),
-    Column("holder", Integer, index=True),
+    Column("holder", String(32), index=True),
 )

@@ -8,6 +8,7 @@ another is simply called again, and one that writes what follows from what it re
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -99,7 +100,9 @@ class SqlStore:
             return self._record_edit(edit)
         if not isinstance(connection, Connection):
             raise StoreError(f"connection= takes a SQLAlchemy Connection, not {type(connection).__name__}")
-        return self._database.join(connection, lambda: posts.record(connection, edit))
+        # a slot would keep everybody from its host until the owner commits; the first POST asks for its turn anyway
+        unpaced = replace(edit, gap=timedelta(0))
+        return self._database.join(connection, lambda: posts.record(connection, unpaced))
 
     @repeated
     def _record_edit(self, edit: Edit) -> list[Delivery]:
@@ -137,15 +140,31 @@ class SqlStore:
         """
         with self._database.write(job.subject) as connection:
             host = urls.authority(endpoint)
-            # before the job, as an edit does
+            # in this order, as an edit does
+            owed.lock(connection, delivery.id)
             hosts.lock(connection, [host])
             if not jobs.hold(connection, job, until):
                 return Turn(False)
-            turn = hosts.begin(connection, host, job.id, now=now, until=until, gap=gap)
+            turn = hosts.begin(connection, host, job, now=now, until=until, gap=gap)
             if not turn.granted or owed.begin_post(connection, delivery, protocol, endpoint, now):
                 return turn
-            hosts.finish(connection, job.id)
-            return Turn(False, now)
+            hosts.finish(connection, job)
+            return Turn(False, owed.is_owed(connection, delivery.id, since=delivery.revision) or now)
+
+    @repeated
+    def ask_turn(self, url: str, *, now: datetime, gap: timedelta) -> datetime | None:
+        """None where a POST to the host of a URL might leave, else when to ask again."""
+        with self._database.write() as connection:
+            return hosts.ask(connection, urls.authority(url), now=now, gap=gap)
+
+    @repeated
+    def postpone(self, job: Job, delivery: Delivery, *, due: datetime) -> None:
+        """Give a job back whose POST may not leave yet: no attempt was made, and its delivery stands as it was read."""
+        with self._database.write(job.subject) as connection:
+            owed.lock(connection, delivery.id)
+            hosts.finish(connection, job)
+            if jobs.give_back(connection, job, due, counted=False):
+                owed.restore(connection, delivery)
 
     @repeated
     def finish_delivery(
@@ -163,23 +182,39 @@ class SqlStore:
         is sent to the endpoint's host before `rest`.
         """
         with self._database.write(job.subject) as connection:
-            # the host before the job, as an edit does
-            pause = (urls.authority(delivery.endpoint), rest) if rest and delivery.endpoint else None
-            hosts.finish(connection, job.id, rest=pause)
+            # in this order, as an edit does
+            owed.lock(connection, job.subject)
+            pause = (urls.authority(delivery.endpoint or delivery.target), rest) if rest else None
+            hosts.finish(connection, job, rest=pause)
             anew = owed.is_owed(connection, job.subject, since=delivery.revision)
-            late = not jobs.end(connection, job, anew or again, parked=parked)
+            late = not jobs.end(connection, job, None if anew else again, parked=parked and not anew)
             owed.finish(connection, job.subject, delivery, late=late)
+            if anew and not late:
+                # what begins anew has all its attempts before it
+                jobs.add(connection, job.site, JobKind.DELIVER, job.subject, anew)
 
     @repeated
     def lease(
-        self, now: datetime, until: datetime, *, site: str | None = None, kind: JobKind | None = None, limit: int = 1
+        self,
+        now: datetime,
+        until: datetime,
+        *,
+        site: str | None = None,
+        kind: JobKind | None = None,
+        id: int | None = None,
+        limit: int = 1,
     ) -> list[Job]:
-        """Take due jobs that nobody holds, of one site and one kind or of any.
+        """Take due jobs that nobody holds, of one site, one kind and one id, or of any.
 
         Each is ours until `until`, its attempt counted.
         """
         with self._database.write() as connection:
-            return jobs.lease(connection, now, until, limit, site, kind)
+            return jobs.lease(connection, now, until, limit, site, kind, id)
+
+    def due(self, until: datetime, *, limit: int, site: str | None = None) -> list[tuple[int, datetime]]:
+        """The ids of the jobs that are due by a time, with when they are, of one site or of any, the longest first."""
+        with self._database.read() as connection:
+            return jobs.due(connection, until, limit, site)
 
     @repeated
     def release(self, job: Job, *, due: datetime | None, counted: bool = True) -> None:

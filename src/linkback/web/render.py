@@ -73,14 +73,18 @@ def thread(mentions: Iterable[Mention], comments: Iterable[Comment] = ()) -> str
         return ""
     count = f"{len(found)} comment{'' if len(found) == 1 else 's'}"
     lines: Sequence[str] = [_item(entry) for entry in found]
-    return f'<section class="linkback-thread"><h2>{count}</h2>\n<ol>\n' + "\n".join(lines) + "\n</ol></section>"
+    return (
+        f'<section class="linkback-thread" data-linkback="no"><h2>{count}</h2>\n<ol>\n'
+        + "\n".join(lines)
+        + "\n</ol></section>"
+    )
 
 
 def _item(entry: Entry) -> str:
     kind = entry.label.lower() or "comment"
     name = escape(entry.name)
     if entry.url.startswith(("http://", "https://")):
-        name = f'<a href="{escape(entry.url)}" rel="nofollow ugc">{name}</a>'
+        name = f'<a href="{escape(entry.url)}" rel="nofollow ugc" data-linkback="no">{name}</a>'
     heading = f"{escape(entry.label)}: {name}" if entry.label else name
     time = f'<time datetime="{entry.time.isoformat()}">{entry.time:%Y-%m-%d %H:%M}</time>'
     text = f"<p>{escape(entry.text)}</p>" if entry.text else ""

@@ -33,6 +33,7 @@ def _create_posts() -> None:
         sa.Column("url", TEXT, nullable=False),
         sa.Column("content", sa.String(64), nullable=False),
         sa.Column("changed", MOMENT, nullable=False),
+        sa.Column("comes_out", MOMENT),
         sa.Column("gone", sa.Boolean, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_linkback_posts"),
         sa.UniqueConstraint("key", name="uq_linkback_posts_key"),
@@ -48,7 +49,7 @@ def _create_hosts() -> None:
         sa.Column("next_slot", MOMENT, nullable=False),
         sa.Column("free_at", MOMENT, nullable=False),
         sa.Column("busy_until", MOMENT),
-        sa.Column("holder", sa.Integer),
+        sa.Column("holder", sa.String(32)),
         sa.PrimaryKeyConstraint("key", name="pk_linkback_hosts"),
         **TABLE,
     )
