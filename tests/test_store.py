@@ -255,6 +255,39 @@ def test_next_due_is_the_first_due_time_or_end_of_a_lease(store: Storage) -> Non
     assert store.next_due() == NOON + MINUTE
 
 
+def test_a_job_may_be_taken_by_its_id_once_and_when_it_is_due(store: Storage) -> None:
+    for number in range(3):
+        store.add_claim(replace(record(str(number)), key=str(number) * 64), due=NOON + number * MINUTE)
+    [(first, _), (second, _), (third, _)] = store.due(NOON + 5 * MINUTE, limit=5)
+    now = NOON + MINUTE
+    assert [job.subject[0] for job in store.lease(now, now + MINUTE, id=second, limit=5)] == ["1"]
+    assert [store.lease(now, now + MINUTE, id=id) for id in (second, third, third + 1)] == [[], [], []]
+    assert store.lease(now, now + MINUTE, id=first, site="https://dan.example") == []
+    assert store.lease(now, now + MINUTE, id=first, kind=JobKind.DELIVER) == []
+    assert len(store.lease(now, now + MINUTE, id=first, site=SITE, kind=JobKind.CHECK)) == 1
+
+
+def test_the_jobs_that_are_due_by_a_time_are_named_in_order(store: Storage) -> None:
+    for minutes in (3, 1, 2):
+        store.add_claim(replace(record(str(minutes)), key=str(minutes) * 64), due=NOON + minutes * MINUTE)
+    three, one, two = (job.id for job in sorted(store.lease(NOON + 5 * MINUTE, NOON, limit=3), key=lambda job: job.id))
+    store.release(Job(one, JobKind.CHECK, "1" * 64, 1), due=NOON + MINUTE)
+    store.release(Job(three, JobKind.CHECK, "3" * 64, 1), due=None)
+    store.release(Job(two, JobKind.CHECK, "2" * 64, 1), due=NOON)
+    assert store.due(NOON + MINUTE, limit=5) == [(two, NOON), (one, NOON + MINUTE)]
+    assert store.due(NOON + MINUTE, limit=1) == [(two, NOON)]
+    assert store.due(NOON + MINUTE, limit=0) == []
+    assert [id for id, _ in store.due(NOON, limit=5, site=SITE)] == [two]
+    assert store.due(NOON, limit=5, site="https://dan.example") == []
+
+
+def test_a_job_that_is_held_is_due_when_its_lease_ends(store: Storage) -> None:
+    store.add_claim(record("a"), due=NOON)
+    job = take(store)
+    assert store.due(NOON, limit=5) == []
+    assert store.due(NOON + MINUTE, limit=5) == [(job.id, NOON + MINUTE)]
+
+
 @pytest.mark.parametrize("kind", [JobKind.CHECK, JobKind.DELIVER, None])
 def test_jobs_may_be_taken_of_one_kind_only(store: Storage, kind: JobKind | None) -> None:
     (owed,) = owe(store, now=NOON - MINUTE)
@@ -936,9 +969,9 @@ HOUR = 60 * MINUTE
 def test_a_post_comes_out_when_it_was_last_said_to(
     store: Storage, first: timedelta | None, then: timedelta | None, same: bool
 ) -> None:
-    edit = edited(OWED.target, at=first and NOON + first)
+    edit = edited(OWED.target, at=NOON + first if first else None)
     store.record_edit(edit)
-    later = replace(edit, at=then and NOON + then, content=edit.content if same else "another")
+    later = replace(edit, at=NOON + then if then else None, content=edit.content if same else "another")
     store.record_edit(later)
     assert store.next_due() == NOON + (then or timedelta(0))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from linkback.errors import ConfigurationError
+from linkback.errors import ConfigurationError, LinkbackError
 from linkback.store import DEFAULT_STORE, Storage, open_store
 
 if TYPE_CHECKING:
@@ -131,7 +131,13 @@ def _loaded(app: str) -> Site | Sites:
         found = getattr(importlib.import_module(module), name or "site")
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigurationError(f"--app {app}: {error}") from error
-    made = found() if callable(found) else found
+    try:
+        made = found() if callable(found) else found
+    except LinkbackError:
+        raise
+    except Exception as error:
+        # the host's own code: what it raised is all that can be said
+        raise ConfigurationError(f"--app {app}: {error!r}") from error
     if not isinstance(made, Site | Sites):
         raise ConfigurationError(f"--app {app}: it is no Site and no Sites, but {type(made).__name__}")
     return made

@@ -120,7 +120,7 @@ def postgres(folder: Path) -> Backend | str:
     """The server that the environment names, or why there is none."""
     server = os.environ.get(POSTGRES)
     if not server:
-        return f"no PostgreSQL: {POSTGRES} names none"
+        return f"no PostgreSQL: {POSTGRES} names none, and this takes minutes"
     try:
         return PostgresSchema(server, folder)
     except (SQLAlchemyError, StoreError, ModuleNotFoundError) as error:

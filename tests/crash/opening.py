@@ -12,6 +12,7 @@ from sqlalchemy import Connection, inspect, text
 from linkback.errors import StoreError
 from linkback.model import ClaimState, Outcome, Status
 from linkback.store import migrations, open_store
+from linkback.store.engine import upgrade
 from linkback.store.schema import SCHEMA_REVISION, VERSION_TABLE, digest, metadata
 from tests.crash.backends import engine
 from tests.crash.state import check, rows, same, sound
@@ -37,7 +38,7 @@ class Open:
         run.witness.say("shape", shape=shape(run.url))
         run.arm()
         with contextlib.suppress(StoreError, MemoryError):
-            open_store(run.url).close()
+            self.open(run.url)
         run.tick("after", "all")
         return run.url
 
@@ -45,11 +46,15 @@ class Open:
         """The next opening."""
         [before] = run.witness.saw("shape")
         check(shape(run.url) in (before["shape"], newest()), f"between two schemas: {shape(run.url)}")
-        open_store(run.url).close()
+        self.open(run.url)
         same("shape", shape(run.url), newest())
         same("revision", rows(run.url, VERSION_TABLE)[0][0].version_num, SCHEMA_REVISION)
         self.found(run.url)
         sound(run.url)
+
+    def open(self, url: str) -> None:
+        """What brings the schema up to date."""
+        open_store(url).close()
 
     def found(self, url: str) -> None:
         """What must be true in the end."""
@@ -67,6 +72,12 @@ class Upgrade(Open):
             config.attributes["connection"] = connection
             command.upgrade(config, "0001")
             _fill(connection)
+
+    def open(self, url: str) -> None:
+        """A file upgrades itself; a server is told to."""
+        if not url.startswith("sqlite"):
+            upgrade(url)
+        open_store(url).close()
 
     def found(self, url: str) -> None:
         """Nothing is lost, and what the new columns say follows from the old ones."""

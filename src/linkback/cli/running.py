@@ -17,8 +17,6 @@ from linkback.cli.codes import NO, OK
 from linkback.options import as_json, blogs, database, fetching, opened, stored
 from linkback.terminal import say
 
-_STOP_SECONDS = 10.0
-
 
 @click.command()
 @blogs
@@ -59,6 +57,7 @@ def serve(
 @blogs
 @database
 @click.option("--threads", default=4, show_default=True, type=click.IntRange(1, 256), help="Jobs done at once.")
+@click.option("--grace", default=10.0, show_default=True, metavar="SECONDS", help="To end what is begun, when stopped.")
 @click.option("--moderate", is_flag=True, help="Hold verified mentions until they are approved.")
 @fetching
 def worker(
@@ -66,6 +65,7 @@ def worker(
     app: str,
     database: str,
     threads: int,
+    grace: float,
     moderate: bool,
     networks: tuple[str, ...],
     ports: tuple[str, ...],
@@ -85,7 +85,7 @@ def worker(
         stopping.wait()
         say("stopping")
     finally:
-        blog.close(_STOP_SECONDS)
+        blog.close(grace)
     return OK
 
 

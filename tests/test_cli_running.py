@@ -1,0 +1,256 @@
+"""The commands that run: in processes of their own, told to stop by signals, and what they do with the work."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from linkback import Claim, Fetcher, Policy, Site, cli, open_store
+from linkback.jobs import External
+from linkback.model import ClaimState, JobKind
+from linkback.site import utcnow
+from linkback.store import Storage
+from linkback.testing import FakeWeb
+from tests.serving import LOOPBACK, eventually, pages, served
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+PATIENCE = 30.0
+OURS = "https://t.example/"
+OPEN = ("--allow-network", "127.0.0.0/8")
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'linkback.db'}"
+
+
+@pytest.fixture
+def store(database: str) -> Iterator[Storage]:
+    store = open_store(database)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def source() -> Iterator[str]:
+    """A page that links to posts of two blogs."""
+    with served(pages({"/note": f"<a href='{OURS}post'>1</a><a href='https://u.example/post'>2</a>"})) as url:
+        yield f"{url}/note"
+
+
+def receiving(store: Storage, url: str = OURS) -> Site:
+    """The site of an endpoint whose work is done elsewhere."""
+    policy = Policy(settle_seconds=0)
+    return Site(url, store=store, fetch=Fetcher(allow=LOOPBACK), policy=policy, runner=External())
+
+
+@contextlib.contextmanager
+def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A command in a process of its own, ready; killed at the end where it still runs."""
+    log = folder / "command.log"
+    with log.open("w") as errors:
+        process = subprocess.Popen([sys.executable, "-m", "linkback", *arguments], stderr=errors, text=True)
+        try:
+            eventually(lambda: re.search(r"linkback: (working|listening)", log.read_text()))
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_does_what_endpoints_elsewhere_took_until_it_is_stopped(
+    tmp_path: Path, database: str, store: Storage, source: str, number: signal.Signals
+) -> None:
+    receipt = receiving(store).receive(Claim("webmention", source, f"{OURS}post"))
+    with running(tmp_path, "worker", "--site", OURS, "--database", database, *OPEN) as process:
+        eventually(lambda: (record := store.claim(receipt.id)) and record.state is ClaimState.SUCCESS)
+        process.send_signal(number)
+        assert process.wait(12) == 0
+
+
+def test_one_worker_works_for_several_blogs(tmp_path: Path, database: str, store: Storage, source: str) -> None:
+    blogs = [receiving(store, url) for url in (OURS, "https://u.example/")]
+    receipts = [blog.receive(Claim("webmention", source, f"{blog.url}post")) for blog in blogs]
+    sites = ("--site", OURS, "--site", "https://u.example")
+    with running(tmp_path, "worker", *sites, "--database", database, *OPEN):
+        for receipt in receipts:
+            eventually(lambda id=receipt.id: (record := store.claim(id)) and record.state is ClaimState.SUCCESS)
+
+
+def test_a_worker_that_is_stopped_gives_back_what_takes_too_long(tmp_path: Path, database: str, store: Storage) -> None:
+    """Within twelve seconds (security.md R18): whoever works next begins at once, and no attempt is lost."""
+    asked, let_go = threading.Event(), threading.Event()
+
+    def slow(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        asked.set()
+        let_go.wait(PATIENCE)
+        start_response("200 OK", [("Content-Type", "text/html")])
+        return [f"<a href='{OURS}post'>".encode()]
+
+    with served(slow) as url:
+        receiving(store).receive(Claim("webmention", f"{url}/note", f"{OURS}post"))
+        options = ("--site", OURS, "--database", database, "--grace", "1", *OPEN)
+        with running(tmp_path, "worker", *options) as process:
+            assert asked.wait(PATIENCE)
+            process.terminate()
+            assert process.wait(12) == 0
+        let_go.set()
+        due = store.next_due()
+        assert due is not None
+        assert due <= utcnow()
+        [job] = store.lease(utcnow(), utcnow())
+        assert job.attempts == 2
+
+
+def test_serve_may_leave_the_work_to_others(tmp_path: Path, database: str, store: Storage, source: str) -> None:
+    options = ("--site", OURS, "--database", database, "--bind", "127.0.0.1:0", "--no-work", *OPEN)
+    with running(tmp_path, "serve", *options) as process:
+        [url] = re.findall(r"listening on (\S+) for", (tmp_path / "command.log").read_text())
+        ping = f"source={source}&target={OURS}post".encode()
+        with urllib.request.urlopen(f"{url}/webmention", ping) as response:
+            assert response.status == 201
+        process.terminate()
+        assert process.wait(12) == 0
+    assert len(store.lease(utcnow().replace(year=2999), utcnow().replace(year=2999))) == 1
+
+
+def ran(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = cli.main(list(arguments))
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_drain_does_what_is_due_and_ends(
+    database: str, store: Storage, source: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = receiving(store)
+    site.receive(Claim("webmention", source, f"{OURS}post"))
+    options = ("--site", OURS, "--database", database, *OPEN)
+    assert ran(capsys, "drain", *options)[:2] == (0, "1 jobs done\n")
+    assert ran(capsys, "drain", "--json", *options)[:2] == (0, '{"done": 0}\n')
+    assert len(site.mentions()) == 1
+
+
+def laid_aside(store: Storage) -> Site:
+    """A site with one job that killed its workers too often."""
+    site = Site(OURS, store=store, fetch=FakeWeb(), policy=Policy(settle_seconds=0, pair_seconds=0), runner=External())
+    site.receive(Claim("webmention", "https://s.example/", f"{OURS}post"))
+    for _ in range(5):
+        store.lease(utcnow(), utcnow())
+    assert site.drain() == 1
+    return site
+
+
+def test_a_job_that_was_laid_aside_is_seen_and_tried_again(
+    database: str, store: Storage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = laid_aside(store)
+    code, out, _ = ran(capsys, "jobs", "--json", "--database", database)
+    [row] = [json.loads(line) for line in out.splitlines()]
+    assert (code, row["kind"], row["site"], row["attempts"]) == (0, "check", OURS, 6)
+    assert "after 6 attempts" in ran(capsys, "jobs", "--site", OURS, "--database", database)[1]
+    assert ran(capsys, "jobs", "--site", "https://u.example", "--database", database)[1] == ""
+    assert ran(capsys, "revive", str(row["id"]), "--database", database)[0] == 0
+    assert ran(capsys, "jobs", "--database", database)[1] == ""
+    assert site.drain() == 1, "it is tried again"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--all"], 0, "1 to be tried again"),
+        (["999"], 1, "no job 999 that waits"),
+        ([], 2, "give the IDs of jobs, or --all"),
+        (["1", "--all"], 2, "give the IDs of jobs, or --all"),
+        (["x"], 2, "not a valid integer"),
+    ],
+)
+def test_revive_says_what_it_did(
+    database: str, store: Storage, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, said: str
+) -> None:
+    laid_aside(store)
+    found, _, err = ran(capsys, "revive", *arguments, "--database", database)
+    assert (found, said in err) == (code, True)
+    assert len(store.parked()) == (0 if code == 0 else 1)
+
+
+APP = """
+from linkback import Policy, Site, Sites, open_store
+from linkback.jobs import External
+from linkback.testing import FakeWeb
+
+def make():
+    store = open_store({database!r})
+    web = FakeWeb({{"https://s.example/": "<a href='https://t.example/post'>x</a>"}})
+    site = Site("https://t.example", store=store, fetch=web, policy=Policy(settle_seconds=0), runner=External())
+    return {made}
+
+none = 7
+"""
+
+
+@pytest.mark.parametrize("made", ["site", "Sites([site], store=store)"])
+def test_the_blogs_may_be_the_hosts_own(
+    made: str,
+    tmp_path: Path,
+    database: str,
+    store: Storage,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "my_blog.py").write_text(APP.format(database=database, made=made))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_blog", raising=False)
+    receiving(store).receive(Claim("webmention", "https://s.example/", f"{OURS}post"))
+    assert ran(capsys, "drain", "--app", "my_blog:make")[:2] == (0, "1 jobs done\n")
+    assert len(store.mentions()) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "give the blog with --site"),
+        (["--site", OURS, "--app", "json:loads"], "not both"),
+        (["--app", "no_such_module"], "No module named"),
+        (["--app", "json:nothing"], "has no attribute"),
+        (["--app", "json:JSONDecodeError"], "--app json:JSONDecodeError"),
+        (["--app", "string:digits"], "no Site and no Sites, but str"),
+        (["--app", ":x"], "--app :x"),
+    ],
+)
+@pytest.mark.parametrize("command", ["worker", "drain", "serve"])
+def test_blogs_that_are_none_are_a_clear_error(
+    command: str, options: list[str], said: str, database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = ran(capsys, command, *options, "--database", database)
+    assert (code, out, err.count("\n"), said in err) == (2, "", 1, True), err
+
+
+def parked(store: Storage) -> list[tuple[JobKind, Any]]:
+    return [(job.kind, job.subject) for job in store.parked()]
+
+
+def test_a_claim_that_was_laid_aside_says_so_and_is_not_revived_by_a_stranger(store: Storage) -> None:
+    """security.md R16: else who sent the poison could send it on."""
+    site = laid_aside(store)
+    [job] = store.parked()
+    [record] = store.open_claims(job.subject)
+    assert record.state is ClaimState.FAILED
+    site.receive(Claim("webmention", "https://s.example/", f"{OURS}post"))
+    assert parked(store) == [(JobKind.CHECK, job.subject)]
+    assert site.drain() == 0
