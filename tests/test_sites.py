@@ -186,3 +186,34 @@ def test_an_inline_blog_answers_with_what_it_found(store: Storage, web: FakeWeb,
     assert sites.receive(claim(f"{A}post")).checked
     with pytest.raises(Refused):
         sites.receive(Claim("webmention", "https://s.example/nothing", f"{A}post"))
+
+
+def test_a_host_that_sends_many_claims_does_not_keep_others_waiting(
+    store: Storage, web: FakeWeb, clock: FakeClock
+) -> None:
+    """Of one host's sources only some are read at once; another's is read as soon as ever."""
+    blog = a_site(A, store, web, clock, host_burst=3, host_seconds=1)
+    for number in range(50):
+        web.pages[f"https://flood.example/{number}"] = LINKS
+        blog.receive(Claim("pingback", f"https://flood.example/{number}", f"{A}post"))
+    blog.receive(claim(f"{A}post"))
+    blog.drain()
+    assert S in web.requested
+    assert len(web.requested) <= 5
+    clock.advance(60)
+    blog.drain()
+    assert len(blog.mentions()) == 51
+
+
+def test_a_post_with_many_links_does_not_keep_others_waiting(
+    sites: Sites, blogs: list[Site], web: FakeWeb, clock: FakeClock
+) -> None:
+    many = "".join(f"<a href='https://h{number}.example/'>x</a>" for number in range(200))
+    blogs[0].publish(f"{A}long", many)
+    blogs[1].publish(f"{B}short", "<a href='https://x.example/'>x</a>")
+    sites.drain()
+    assert "https://x.example/" in web.requested
+    assert len(web.requested) <= 21
+    clock.advance(10)
+    sites.drain()
+    assert len(web.requested) == 201
