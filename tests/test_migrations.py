@@ -264,9 +264,20 @@ def test_every_table_has_our_prefix_and_the_hosts_are_untouched(tmp_path: Path) 
 def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "host.db"
     host = sqlite3.connect(path)
+    host.execute("CREATE TABLE theirs (name TEXT)")
+    host.execute("CREATE INDEX ix_linkback_hosts_holder ON theirs (name)")
+    host.close()
+    with pytest.raises(StoreError, match=r"host\.db: index ix_linkback_hosts_holder already exists$"):
+        open_store(f"sqlite:///{path}")
+    assert tables(path) == {"theirs"}
+
+
+def test_a_table_of_our_name_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "host.db"
+    host = sqlite3.connect(path)
     host.execute("CREATE TABLE linkback_jobs (theirs TEXT)")
     host.close()
-    with pytest.raises(StoreError, match=r"host\.db: table linkback_jobs already exists$"):
+    with pytest.raises(StoreError, match=r"host\.db: table linkback_jobs is there, without the version of its schema$"):
         open_store(f"sqlite:///{path}")
     assert tables(path) == {"linkback_jobs"}
 

@@ -202,7 +202,8 @@ class Database:
             stray = next((name for name in inspect(connection).get_table_names() if name in metadata.tables), None)
         if revision is None and not create:
             raise StoreError(f"no linkback database at {self.name}")
-        if revision is None and stray is not None:
+        # where tables appear one by one, another process may be making them
+        if revision is None and stray is not None and self._dialect.upgrades_itself:
             raise StoreError(f"{self.name}: table {stray} is there, without the version of its schema")
         if revision not in (None, SCHEMA_REVISION):
             self._judge(revision)

@@ -119,7 +119,7 @@ claims = Table(
     Column("id", Integer, primary_key=True),
     Column("public_id", String(64), nullable=False, unique=True),
     Column("site", CleanText, nullable=False),
-    Column("key", String(64), nullable=False, index=True),
+    Column("key", String(64), nullable=False),
     Column("page", CleanText, nullable=False),
     Column("received", UtcTime, nullable=False),
     Column("open", Boolean, nullable=False),
@@ -135,6 +135,9 @@ claims = Table(
     # what we found on their page
     Column("state", String(16), nullable=False),
     Column("reason", String(32)),
+    # a pair may be announced for ever: neither the claims that wait nor the last one are looked for among all it has
+    Index(None, "key", "open"),
+    Index("ix_linkback_claims_last", "key", "protocol", "received", "id"),
 )
 
 mentions = Table(
@@ -234,12 +237,16 @@ jobs = Table(
     Column("site_key", String(64), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("subject", String(64), nullable=False),
-    Column("due", UtcTime, index=True),
+    Column("due", UtcTime),
     Column("attempts", Integer, nullable=False),
     Column("leases", Integer, nullable=False),
     Column("leased_until", UtcTime),
     UniqueConstraint("kind", "subject"),
-    Index(None, "site_key", "due"),
+    # the next job of all, of a site, of a kind, of both; with the id, as many may be due at one moment
+    Index(None, "due", "id"),
+    Index(None, "kind", "due", "id"),
+    Index(None, "site_key", "due", "id"),
+    Index("ix_linkback_jobs_site_kind", "site_key", "kind", "due", "id"),
     # an id that came back would let a late worker end a job that is not its own; SQLite alone reuses ids
     sqlite_autoincrement=True,
 )

@@ -19,6 +19,7 @@ def upgrade() -> None:
     """Create two tables, and let deliveries and jobs say more."""
     _create_posts()
     _create_hosts()
+    _extend_claims()
     _extend_deliveries()
     _extend_mentions()
     _extend_jobs()
@@ -56,6 +57,12 @@ def _create_hosts() -> None:
     op.create_index("ix_linkback_hosts_holder", "linkback_hosts", ["holder"])
 
 
+def _extend_claims() -> None:
+    op.drop_index("ix_linkback_claims_key", "linkback_claims")
+    op.create_index("ix_linkback_claims_key", "linkback_claims", ["key", "open"])
+    op.create_index("ix_linkback_claims_last", "linkback_claims", ["key", "protocol", "received", "id"])
+
+
 def _extend_deliveries() -> None:
     with op.batch_alter_table("linkback_deliveries") as table:
         table.add_column(sa.Column("cause", sa.String(16), nullable=False, server_default="new"))
@@ -89,7 +96,11 @@ def _extend_jobs() -> None:
         table.add_column(sa.Column("site_key", sa.String(64), nullable=False, server_default=""))
         table.add_column(sa.Column("leases", sa.Integer, nullable=False, server_default="0"))
         table.alter_column("due", existing_type=MOMENT, nullable=True)
-    op.create_index("ix_linkback_jobs_site_key", "linkback_jobs", ["site_key", "due"])
+    op.drop_index("ix_linkback_jobs_due", "linkback_jobs")
+    op.create_index("ix_linkback_jobs_due", "linkback_jobs", ["due", "id"])
+    op.create_index("ix_linkback_jobs_kind", "linkback_jobs", ["kind", "due", "id"])
+    op.create_index("ix_linkback_jobs_site_key", "linkback_jobs", ["site_key", "due", "id"])
+    op.create_index("ix_linkback_jobs_site_kind", "linkback_jobs", ["site_key", "kind", "due", "id"])
     _fill_site_key("linkback_jobs")
     # a job that is held is due when its lease ends
     op.execute("UPDATE linkback_jobs SET due = leased_until WHERE leased_until > due")

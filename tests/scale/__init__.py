@@ -1,0 +1,1 @@
+"""Many jobs, many workers, many rows."""
