@@ -37,7 +37,8 @@ class Backend(typing.Protocol):
 
 def engine(url: str) -> Engine:
     """A way into a database past the store; no connection outlives its use."""
-    parsed = make_url(url)
+    # an option of ours, which no driver knows
+    parsed = make_url(url).difference_update_query(["timeout"])
     if parsed.get_backend_name() == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     return create_engine(parsed, poolclass=NullPool)
