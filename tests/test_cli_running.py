@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from linkback import Claim, Fetcher, Policy, Site, cli, open_store
+from linkback import Claim, Fetcher, Policy, Reason, Refused, Site, cli, open_store
 from linkback.jobs import External
 from linkback.model import ClaimState, JobKind
 from linkback.site import utcnow
@@ -250,6 +250,8 @@ def test_a_claim_that_was_laid_aside_says_so_and_is_not_revived_by_a_stranger(st
     [job] = store.parked()
     [record] = store.open_claims(job.subject)
     assert record.state is ClaimState.FAILED
-    site.receive(Claim("webmention", "https://s.example/", f"{OURS}post"))
+    with pytest.raises(Refused) as caught:
+        site.receive(Claim("webmention", "https://s.example/", f"{OURS}post"))
+    assert caught.value.reason is Reason.UNAVAILABLE
     assert parked(store) == [(JobKind.CHECK, job.subject)]
     assert site.drain() == 0

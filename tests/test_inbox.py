@@ -101,6 +101,24 @@ def settled(site: Site, clock: FakeClock, claim: Claim = WEBMENTION) -> tuple[Cl
     return now(site, record)
 
 
+def test_claims_that_join_each_look_do_not_look_like_dying_workers(site: Site, web: FakeWeb, clock: FakeClock) -> None:
+    """Else a stranger could freeze a pair for good."""
+    numbers = iter(range(8))
+
+    def look(request: object) -> Response:
+        if (number := next(numbers, None)) is not None:
+            site.receive(Claim("webmention", S, f"{T}#{number}"))
+        return Response(200, (("Content-Type", "text/html"),), f"<a href='{T}'>x</a>".encode())
+
+    web.pages[S] = look
+    receive(site)
+    for _ in range(20):
+        site.drain()
+        clock.now = max(clock.now, site.store.next_due() or clock.now)
+    assert site.store.parked() == []
+    assert site.store.next_due() is None
+
+
 def every(site: Site) -> list[Mention]:
     return site.mentions(statuses=None)
 

@@ -431,6 +431,11 @@ def test_a_post_whose_time_has_come_is_told_now(site: Site, clock: FakeClock) ->
     assert waits(site, clock) == 0
 
 
+def test_a_time_without_an_offset_is_refused(site: Site, clock: FakeClock) -> None:
+    with pytest.raises(Refused, match="without an offset"):
+        site.publish(S, LINKS_T, at=clock().replace(tzinfo=None))
+
+
 def test_a_post_that_is_not_out_cannot_be_fetched(site: Site, clock: FakeClock) -> None:
     with pytest.raises(Refused, match="give its html"):
         site.publish(S, at=clock() + timedelta(hours=1))
@@ -607,6 +612,22 @@ def test_a_post_that_is_edited_each_time_it_is_told_is_not_given_up(site: Site, 
     site.drain(patience=5)
     assert (only(site).outcome, only(site).attempts) == (Outcome.ACCEPTED, 1)
     assert len(web.posts) == MOST_ATTEMPTS + 4
+
+
+def test_an_endpoint_that_is_none_is_asked_once_however_slow_its_host_wants_us(
+    database: str, web: FakeWeb, clock: FakeClock
+) -> None:
+    """B-9, B-12: both endpoints stand on one host, and the turn of the second comes later than a worker waits."""
+    web.pages[T] = Response(200, (HTML, ("Link", f"<{WM}>; rel=webmention"), ("X-Pingback", PB)))
+    web.pages |= {WM: Response(404), PB: fault(48)}
+    slow = Outgoing(host_seconds=60)
+    with Site("https://s.example", store=database, fetch=web, clock=clock, outgoing=slow, runner=External()) as site:
+        site.publish(S, LINKS_T)
+        for _ in range(5):
+            site.drain()
+            clock.advance(60)
+        assert only(site).outcome is Outcome.SENT
+    assert [post.url for post in web.posts] == [WM, PB]
 
 
 def test_a_target_that_wants_rest_gets_it(site: Site, web: FakeWeb, clock: FakeClock) -> None:

@@ -426,7 +426,7 @@ def test_an_unknown_receipt_has_no_claim(site: Site) -> None:
 
 def test_a_site_may_be_shared_by_threads(tmp_path: Path) -> None:
     """Everything is checked once, whoever received and whoever drained."""
-    pages = {f"https://s.example/{number}": LINKING for number in range(40)}
+    pages = {f"https://s{number}.example/": LINKING for number in range(40)}
     web = FakeWeb(pages)
     with Site(
         "https://t.example", store=f"sqlite:///{tmp_path / 'linkback.db'}", fetch=web, policy=QUICK, runner=External()
@@ -470,7 +470,7 @@ def slow(request):
     let_go.wait(30)
     return Response(200, (("Content-Type", "text/html"),), LINKING.encode())
 
-web = FakeWeb({"https://s.example/parent": slow, "https://s.example/child": LINKING})
+web = FakeWeb({"https://s.example/parent": slow, "https://child.example/": LINKING})
 site = Site(
     "https://t.example", store=sys.argv[1], fetch=web, policy=Policy(settle_seconds=0), runner=Embedded(threads=1),
     on_mention=lambda mention: heard.set(),
@@ -480,7 +480,7 @@ assert begun.wait(30)
 # the only thread waits for its page, so nothing but the child's own thread can do what follows
 child = os.fork()
 if child == 0:
-    site.receive(Claim("webmention", "https://s.example/child", T))
+    site.receive(Claim("webmention", "https://child.example/", T))
     os._exit(0 if heard.wait(30) and len(site.mentions(T)) == 1 else 1)
 _, status = os.waitpid(child, 0)
 let_go.set()

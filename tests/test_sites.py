@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -138,9 +138,52 @@ def test_work_for_a_blog_that_is_not_known_here_waits_for_whoever_knows_it(
     assert other.deliveries()[0].attempts == 1, "that was no attempt"
 
 
-def test_blogs_with_different_stores_are_a_mistake(store: Storage, web: FakeWeb, clock: FakeClock) -> None:
+def test_blogs_that_do_not_fit_together_are_a_mistake(store: Storage, web: FakeWeb, clock: FakeClock) -> None:
+    """What another store accepts nobody here would ever check."""
+    stranger = a_site(A, open_store("sqlite://"), web, clock)
     with pytest.raises(ConfigurationError, match="another store"):
-        Sites([a_site(A, open_store("sqlite://"), web, clock)], store=store)
+        Sites([stranger], store=store)
+    with pytest.raises(ConfigurationError, match="another store"):
+        Sites(lambda url: stranger, store=store, runner=External()).receive(claim(f"{A}post"))
+    with pytest.raises(ConfigurationError, match="External"):
+        Sites([Site(A, store=store, fetch=web)], store=store)
+    with pytest.raises(ConfigurationError, match="given twice"):
+        Sites([a_site(A, store, web, clock), a_site(A, store, web, clock)], store=store)
+
+
+def test_blogs_that_resolve_on_one_host_keep_what_is_their_own(store: Storage, web: FakeWeb, clock: FakeClock) -> None:
+    def knows(name: str) -> Callable[[str], str | None]:
+        return lambda url: url if f"/{name}" in url else None
+
+    homes = {name: f"https://host.example/{name}/" for name in ("alice", "bob")}
+    blogs = [
+        Site(home, store=store, fetch=web, clock=clock, runner=External(), resolve=knows(name))
+        for name, home in homes.items()
+    ]
+    sites = Sites(blogs, store=store, runner=External(), clock=clock)
+    for url, home in (
+        ("https://host.example/bob/post", "bob"),
+        ("https://host.example/p/bob-1", "bob"),
+        ("https://host.example/p/alice-1", "alice"),
+        (homes["bob"], "bob"),
+    ):
+        assert sites.site_of(url).url == homes[home]
+
+
+def test_a_function_that_fails_keeps_no_other_blog_waiting(
+    blogs: list[Site], store: Storage, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    def site_of(url: str) -> Site | None:
+        if url.startswith(B):
+            raise RuntimeError("the host's database is away")
+        return next((site for site in blogs if site.pages.owns(url)), None)
+
+    for site in blogs[:2]:
+        site.publish(f"{site.url}own", "<a href='https://x.example/'>x</a>")
+    sites = Sites(site_of, store=store, runner=External(), clock=clock, pause=clock.advance)
+    assert sites.drain(patience=5) == 2
+    assert "could not find the site" in caplog.text
+    assert [site.deliveries()[0].attempts for site in blogs[:2]] == [1, 0]
 
 
 @pytest.mark.parametrize("target", ["", "nonsense", "ftp://a.example/"])

@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy
 
 from linkback import urls
-from linkback.errors import Reason, StoreError
+from linkback.errors import Reason, Refused, StoreError
 from linkback.model import Author, Cause, Claim, ClaimState, Delivery, Job, JobKind, Mention, Outcome, Status, Turn
 from linkback.site import utcnow
 from linkback.store import MOST_OPEN_CLAIMS, Backlog, ClaimRecord, Edit, Storage, Verdict, open_store
@@ -586,7 +586,7 @@ def test_a_claim_that_joined_a_check_without_claims_keeps_the_job_due(store: Sto
     store.add_claim(record("new"), due=NOON)
     store.finish_check(job, Verdict(key=KEY, page=PAGE, claims=[], mention=found()))
     assert [claim.id for claim in store.open_claims(KEY)] == ["new"]
-    assert take(store).attempts == 2
+    assert take(store).attempts == 1, "the first look had its answer"
 
 
 def test_a_late_worker_records_its_verdict_and_leaves_the_others_job(store: Storage) -> None:
@@ -1037,6 +1037,48 @@ def test_a_clock_that_was_ahead_blocks_no_host(store: Storage) -> None:
     (owed,) = owe(store, "https://carol.example/more", gap=SECOND)[:1]
     assert owed.outcome is Outcome.QUEUED
     assert store.next_due() == NOON
+
+
+def test_what_is_not_laid_aside_cannot_be_revived(store: Storage) -> None:
+    """And stays as it is."""
+    (owed,) = owe(store)
+    job = take(store)
+    store.finish_delivery(job, replace(owed, outcome=Outcome.FAILED, attempts=1))
+    assert not store.revive(job, due=NOON)
+    assert store.delivery(owed.id) == replace(owed, outcome=Outcome.FAILED, attempts=1)
+
+
+def test_a_claim_of_a_pair_that_was_laid_aside_is_refused_for_now(store: Storage) -> None:
+    """It would wait for a person without a word."""
+    store.add_claim(record("a"), due=NOON)
+    store.release(take(store), due=None)
+    with pytest.raises(Refused) as caught:
+        store.add_claim(record("b"), due=NOON)
+    assert (caught.value.reason, caught.value.retry_after) == (Reason.UNAVAILABLE, 3600)
+    assert store.claim("b") is None
+    assert [job.subject for job in store.parked()] == [KEY]
+
+
+def test_a_post_that_was_given_up_is_not_told_because_its_time_moved(store: Storage) -> None:
+    edit = edited(OWED.target)
+    (owed,) = store.record_edit(edit)
+    store.finish_delivery(take(store), replace(owed, outcome=Outcome.FAILED))
+    assert store.record_edit(replace(edit, at=NOON + HOUR)) == []
+    assert store.next_due() is None
+
+
+def test_a_hosts_sources_are_read_one_after_the_other(store: Storage) -> None:
+    """A host that answers slowly holds one worker, not all."""
+    other = urls.pair_key(SITE, SOURCE + "/2", PAGE)
+    store.add_claim(record("a"), due=NOON)
+    store.add_claim(replace(record("b"), key=other), due=NOON)
+    one, two = store.lease(NOON, NOON + 9 * MINUTE, limit=2)
+    until = NOON + MINUTE
+    assert store.begin_read(one, SOURCE, now=NOON, until=until).granted
+    assert not store.begin_read(two, SOURCE, now=NOON, until=until).granted
+    assert store.begin_read(two, "https://elsewhere.example/", now=NOON, until=until).granted
+    store.release(one, due=NOON)
+    assert store.begin_read(two, SOURCE, now=NOON, until=until).granted
 
 
 # turns at a host

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -108,6 +109,59 @@ def test_a_source_that_fails_is_noticed_and_given_time(
         clock.advance(pause or 0)
 
 
+def test_trouble_does_not_count_as_the_loss_of_a_link(site: Site, web: FakeWeb, clock: FakeClock) -> None:
+    """A time-out and then one 404 are not two times that the page was missing."""
+    mentioned(site)
+    for answer, pause in ((unreachable(S), DAY), (Response(404), DAY), (Response(404), None)):
+        web.pages[S] = answer
+        clock.now = site.store.next_due() or clock.now
+        site.drain()
+        assert waits(site, clock) == pause
+
+
+def test_a_strangers_claim_takes_no_mention_away(site: Site, web: FakeWeb, clock: FakeClock) -> None:
+    """Nobody links to that fragment, and the source links to the page all the same."""
+    mentioned(site)
+    clock.advance(60)
+    site.receive(Claim("webmention", S, f"{T}#nonsense"))
+    for _ in range(5):
+        clock.now = site.store.next_due() or clock.now
+        site.drain()
+    assert (only(site).status, only(site).missing_since) == (Status.APPROVED, None)
+
+
+def test_claims_that_fail_do_not_keep_a_dead_mention_alive(site: Site, web: FakeWeb, clock: FakeClock) -> None:
+    mentioned(site)
+    web.pages[S] = Response(404)
+    for _ in range(4):
+        clock.advance(29 * DAY)
+        site.receive(Claim("pingback", S, T))
+        while (due := site.store.next_due()) is not None and due < clock() + timedelta(days=20):
+            clock.now = max(clock.now, due)
+            site.drain()
+    assert only(site).status is Status.REMOVED
+
+
+def test_what_a_later_look_found_new_is_told(web: FakeWeb, clock: FakeClock) -> None:
+    heard: list[str] = []
+    policy = Policy(settle_seconds=0)
+    with Site(
+        "https://t.example",
+        store="sqlite://",
+        fetch=web,
+        clock=clock,
+        policy=policy,
+        runner=External(),
+        on_mention=lambda mention: heard.append(mention.title),
+    ) as site:
+        mentioned(site)
+        for title in ("Note", "New"):
+            web.pages[S] = LINKING.replace("Note", title)
+            clock.advance(MONTH)
+            site.drain()
+    assert heard == ["Note", "New"]
+
+
 def test_a_source_that_comes_back_is_as_before(site: Site, web: FakeWeb, clock: FakeClock) -> None:
     mentioned(site)
     for answer in (Response(404), LINKING, Response(404), LINKING):
@@ -136,7 +190,10 @@ def test_what_nobody_sees_is_not_looked_at(site: Site, web: FakeWeb, clock: Fake
     clock.advance(MONTH)
     assert site.drain() == 1
     assert web.requests == []
-    assert waits(site, clock) is None
+    site.moderate(only(site).id, Status.APPROVED)
+    clock.advance(MONTH)
+    assert site.drain() == 1
+    assert web.requested == [S], "it is shown again"
 
 
 def test_a_claim_that_failed_is_not_looked_at_again(site: Site, web: FakeWeb, clock: FakeClock) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 
@@ -46,6 +46,15 @@ class _Later(Exception):
         self.due = due
 
 
+@dataclass(slots=True)
+class _Attempt:
+    """One attempt at a delivery, and the protocols by which a POST of it has left."""
+
+    job: Job
+    owed: Delivery
+    posted: list[str] = field(default_factory=list)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Delivering:
     """Makes the deliveries of one site, `name`.
@@ -64,6 +73,11 @@ class Delivering:
     lease: timedelta
 
     @cached_property
+    def _none(self) -> dict[tuple[str, int], frozenset[str]]:
+        """The protocols whose endpoint was none, of deliveries that wait for the turn of the next."""
+        return {}
+
+    @cached_property
     def _discoveries(self) -> Discoveries:
         return Discoveries(self.fetch, self.protocols, self.now)
 
@@ -76,13 +90,16 @@ class Delivering:
         owed = self._owed(job)
         if owed is None:
             return
+        attempt = _Attempt(job, owed)
         try:
-            done, known = self._attempt(job, owed)
+            done, known = self._try(attempt)
         except _Overtaken:
             log.warning("the delivery to %s took too long, and is another worker's now", owed.target)
             return
         except _Later as later:
-            self.store.postpone(job, owed, due=later.due)
+            # what was posted to led on to the next language, so its endpoint is none
+            self._none[owed.id, owed.revision] = frozenset(attempt.posted)
+            self.store.postpone(job, owed, due=later.due, counted=bool(attempt.posted))
             return
         done = replace(
             done, id=owed.id, cause=owed.cause, told=owed.told, revision=owed.revision, attempts=job.attempts
@@ -116,15 +133,17 @@ class Delivering:
             return None
         return owed
 
-    def _attempt(self, job: Job, owed: Delivery) -> tuple[Delivery, bool]:
+    def _try(self, attempt: _Attempt) -> tuple[Delivery, bool]:
         """One try, and whether it says also what became of one before that may have arrived.
 
         Who was told before hears again in the same language only (B-64). So does, once, who may have been told, if that
         language takes a repeat; otherwise a receiver could list the source twice (protocols.md B-11).
         """
-        protocols, told = self.protocols, owing.heard(owed)
+        owed, told = attempt.owed, owing.heard(attempt.owed)
+        none = self._none.pop((owed.id, owed.revision), frozenset())
+        protocols = [each for each in self.protocols if each.name not in none]
         if told:
-            protocols = [each for each in protocols if each.name == told and (each.updates or each.repeatable)]
+            protocols = [each for each in self.protocols if each.name == told and (each.updates or each.repeatable)]
             if not protocols:
                 return replace(owed, detail="interrupted while it was sent", again=0), False
         # who must wait asks nobody anything meanwhile
@@ -132,20 +151,21 @@ class Delivering:
             raise _Later(due)
         if owed.cause is Cause.DELETED and (still := still_there(self.fetch, owed.source)):
             return replace(owed, outcome=Outcome.FAILED, detail=f"{still}: it must answer 410 Gone first"), False
-        done = self._send(job, owed, protocols)
+        done = self._send(attempt, protocols)
         if owed.outcome is not Outcome.UNKNOWN or owed.told or done.protocol is None or done.code not in _STALE:
             return done, False
         # an endpoint that is none has taken nothing, so the next language speaks (B-9)
         names = [each.name for each in self.protocols]
-        other = self._send(job, owed, self.protocols[names.index(told) + 1 :])
+        other = self._send(attempt, self.protocols[names.index(told) + 1 :])
         return (other, True) if other.protocol else (done, False)
 
-    def _send(self, job: Job, owed: Delivery, protocols: Sequence[Protocol]) -> Delivery:
+    def _send(self, attempt: _Attempt, protocols: Sequence[Protocol]) -> Delivery:
         """One way from discovery to an answer; once more where what was remembered of the target has changed."""
+        owed = attempt.owed
         claim = Claim("", owed.source, owed.target, blog_name=self.name)
         recalled = self._discoveries.recall(owed.target) if owed.cause is Cause.NEW else None
         find = self._discoveries.look if recalled is None else self._discoveries.find
-        begin = partial(self._begin_post, job, owed)
+        begin = partial(self._begin_post, attempt)
         done = sender.deliver(self.fetch, claim, protocols, before_post=begin, find=find)
         if recalled is None or done.code not in _STALE or not self._moved(done, recalled):
             return done
@@ -159,12 +179,15 @@ class Delivering:
         except FetchError:
             return False
 
-    def _begin_post(self, job: Job, owed: Delivery, protocol: str, endpoint: str) -> None:
+    def _begin_post(self, attempt: _Attempt, protocol: str, endpoint: str) -> None:
         """Have the turn of an endpoint's host, or say when; waits for it once, and not long."""
         for last in (False, True):
             now = self.now()
-            turn = self.store.begin_post(job, owed, protocol, endpoint, now=now, until=now + self.lease, gap=self._gap)
+            turn = self.store.begin_post(
+                attempt.job, attempt.owed, protocol, endpoint, now=now, until=now + self.lease, gap=self._gap
+            )
             if turn.granted:
+                attempt.posted.append(protocol)
                 return
             if turn.due is None:
                 raise _Overtaken

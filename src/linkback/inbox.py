@@ -49,7 +49,8 @@ class _Look:
 class Inbox:
     """Receives claims for the pages of one site, and checks them.
 
-    `inline` says that the sender waits for the check: it is due at once, and what it finds is the last word.
+    `inline` says that the sender waits for the check: it is due at once, and what it finds is the last word. `lease` is
+    how long a job is held.
     """
 
     pages: OwnPages
@@ -59,6 +60,7 @@ class Inbox:
     retry: Retry
     protocols: dict[str, Protocol]
     now: Callable[[], datetime]
+    lease: timedelta
     on_mention: Callable[[Mention], None] | None = None
     inline: bool = False
 
@@ -122,6 +124,8 @@ class Inbox:
         if not waiting:
             self._look_again(job)
             return
+        if not self._may_read(job, waiting[0].claim):
+            return
         reading = self._read(waiting[0].claim)
         # those that came while it was fetched are answered by the same page
         records = self.store.open_claims(job.subject) or waiting
@@ -130,28 +134,57 @@ class Inbox:
         verdict = self._verdict(job, reading, looks, before)
         if verdict.removed and before is not None and self._still_linked(reading, records, before):
             verdict = replace(verdict, removed=False, claims=[_not_deleted(record) for record in verdict.claims])
-        kept = None if verdict.removed else verdict.mention or before
-        self.store.finish_check(job, replace(verdict, recheck=upkeep.due(self.policy, kept, self.now())))
+        joined = {record.id for record in records} - {record.id for record in waiting}
+        self.store.finish_check(job, replace(verdict, recheck=self._recheck(verdict, before), anew=bool(joined)))
         if verdict.mention is not None:
             self._tell(job.subject, verdict.mention)
+
+    def _recheck(self, verdict: Verdict, before: Mention | None) -> datetime | None:
+        """When to look again at the mention that a check leaves; soon where it did not see the link."""
+        if verdict.removed:
+            return None
+        due = upkeep.due(self.policy, verdict.mention or before, self.now())
+        return due if due is None or verdict.mention is not None else self.now() + upkeep.GRACE
+
+    def _may_read(self, job: Job, claim: Claim) -> bool:
+        """Have the turn of a source's host, so that one slow host holds one worker; false, and put off, where not."""
+        now = self.now()
+        turn = self.store.begin_read(job, claim.source, now=now, until=now + self.lease)
+        if not turn.granted and turn.due is not None:
+            self.store.release(job, due=turn.due, counted=False)
+        return turn.granted
 
     def _look_again(self, job: Job) -> None:
         """See whether a mention that nobody announced anew still holds (protocols.md D-41 to D-43, D-46)."""
         before, now = self.store.mention_for(job.subject), self.now()
         last = [] if before is None else [self.store.last_claim(job.subject, name) for name in before.protocols]
-        records = [record for record in last if record is not None]
-        if before is None or not records or upkeep.due(self.policy, before, now) is None:
+        # any link to the page will do: a claim for a fragment says nothing of the others
+        records = [
+            replace(record, claim=replace(record.claim, target=urls.without_fragment(record.claim.target)))
+            for record in last
+            if record is not None
+        ]
+        due = upkeep.due(self.policy, before, now)
+        if before is None or not records or due is None:
             self.store.end(job)
+            return
+        if before.status in upkeep.UNSEEN:
+            self.store.finish_check(job, Verdict(key=job.subject, page=records[0].page, claims=(), recheck=due))
+            return
+        if not self._may_read(job, records[0].claim):
             return
         reading = self._read(records[0].claim)
         looks = [_Look(record, reading.find(record.claim)) for record in records]
-        mention, removed = self._mention(reading, looks, before, now), False
+        found = mention = self._mention(reading, looks, before, now)
+        removed = False
         if mention is None:
             mention, removed = upkeep.fails(before, [look.found for look in looks], now)
             log.info("no link to %s in %s any more: %s", before.target, before.source, looks[0].found)
         again = None if removed else upkeep.due(self.policy, mention, now)
         verdict = Verdict(key=job.subject, page=records[0].page, claims=(), mention=mention, removed=removed)
         self.store.finish_check(job, replace(verdict, recheck=again))
+        if found is not None and _state(before, found) is ClaimState.UPDATED:
+            self._tell(job.subject, found)
 
     def give_up(self, job: Job) -> None:
         """Lay aside a job that cannot be done; its claims have failed until a person has it tried again."""

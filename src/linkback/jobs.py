@@ -23,7 +23,7 @@ Step = Callable[[], bool]
 #: seconds until something is due; None where nothing waits
 Wait = Callable[[], float | None]
 
-_LONGEST_NAP = 30.0
+_LOCKED_NAP = 0.25
 _LONGEST_BACKOFF = 60.0
 
 
@@ -62,14 +62,16 @@ class External:
 class Embedded:
     """Runs work in `threads` daemon threads of this process, started by the first nudge, for one site.
 
-    A fork takes no threads along, so the first nudge in a new process starts its own. After `stop` nothing runs any
-    more. Raises `ConfigurationError` for fewer threads than one.
+    After `poll` seconds they look for what other processes brought. A fork takes no threads along, so the first nudge
+    in a new process starts its own. After `stop` nothing runs any more. Raises `ConfigurationError` for fewer threads
+    than one.
     """
 
-    def __init__(self, threads: int = 4) -> None:
+    def __init__(self, threads: int = 4, *, poll: float = 30.0) -> None:
         if threads < 1:
             raise ConfigurationError(f"a runner needs at least one thread, not {threads}")
         self._size = threads
+        self._poll = poll
         self._step: Step | None = None
         self._wait: Wait = lambda: None
         self._stopping = False
@@ -134,13 +136,16 @@ class Embedded:
                     failures = 0
                     continue
                 nap = self._wait()
+                # due, and not to be had: another has it in a transaction that is still open
+                nap = _LOCKED_NAP if nap is not None and nap <= 0 else nap
                 failures = 0
             except Exception:
                 # the store may be locked, full or away: what is due stays recorded and is tried again
                 failures += 1
                 nap = min(2.0 ** (failures - 1), _LONGEST_BACKOFF)
                 log.exception("work failed, next try in %.0f s", nap)
-            self._sleep(_LONGEST_NAP if nap is None else min(max(nap, 0.0), _LONGEST_BACKOFF), seen)
+            longest = _LONGEST_BACKOFF if failures else self._poll
+            self._sleep(longest if nap is None else min(nap, longest), seen)
 
     def _do(self, step: Step) -> bool:
         """One step, in hand before it leases a job: who finds nothing due can wait for what was."""

@@ -138,8 +138,8 @@ class Mention:
     """A claim that was checked: one link from one page to one of ours.
 
     `protocols` are those that announced it. `status` is a `Status`. `missing_since` is when its source was first not
-    seen to link any more, None where it does. Times are aware UTC, except `published`, which keeps the offset its page
-    gave (or none).
+    seen to link any more, for whatever reason, `lost_since` when it was first seen not to; None where it links. Times
+    are aware UTC, except `published`, which keeps the offset its page gave (or none).
     """
 
     id: str
@@ -157,6 +157,7 @@ class Mention:
     kind: str = "mention"
     final_url: str = ""
     missing_since: datetime | None = None
+    lost_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

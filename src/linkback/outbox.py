@@ -49,6 +49,8 @@ class Outbox:
     ) -> list[Delivery]:
         """Record a post as it is now, and give the deliveries that this owes (protocols.md B-60, B-61, B-63)."""
         source = self._own(url)
+        if at is not None and at.tzinfo is None:
+            raise Refused(Reason.BAD_ARGUMENTS, f"{at} is a time without an offset")
         if html is None and at is not None:
             raise Refused(Reason.BAD_ARGUMENTS, "a post that is to come out later cannot be fetched: give its html")
         page = read_source(self.fetch, source) if html is None else self._given(source, html)

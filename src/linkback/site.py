@@ -106,6 +106,7 @@ class Site:
             retry=retry,
             protocols={protocol.name: protocol for protocol in self.protocols},
             now=clock,
+            lease=timedelta(seconds=LEASE_SECONDS),
             on_mention=on_mention,
             inline=verify == "inline",
         )
@@ -275,6 +276,11 @@ class Site:
         """Begin to run what is due, also what an earlier process left behind."""
         self._work.runner.nudge()
 
+    @property
+    def runner(self) -> Runner:
+        """Who does the work of this site in the background."""
+        return self._work.runner
+
     def run_by(self, runner: Runner) -> None:
         """Have another runner do the background work from now on."""
         self._work.runner.stop(0)
@@ -293,10 +299,7 @@ class Site:
         return self._work.drain(kind, patience=patience)
 
     def work(self, kind: JobKind | None = None, *, id: int | None = None) -> bool:
-        """Do one due job, of one kind or of any, or that of an id; false where it, or nothing, is due.
-
-        Raises `StoreError` where the store failed.
-        """
+        """Do one due job, of a kind or of any, or of an id; false where none is due. Raises `StoreError`."""
         return self._work.step(kind, id)
 
     def run(self, job: Job) -> None:

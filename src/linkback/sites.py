@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from linkback import urls
 from linkback.errors import ConfigurationError, Reason, Refused
-from linkback.jobs import Embedded, Runner
+from linkback.jobs import Embedded, External, Runner
 from linkback.model import Claim, Job, JobKind, Mention, Receipt, Status
 from linkback.protocols import BUILTIN, Protocol
 from linkback.site import Site, utcnow
@@ -40,7 +40,7 @@ class Sites:
     so it should remember what it made. Each is a `Site` over the same `store`, with `runner=External()`: the work is
     done here, by `runner`, threads of this process by default. `store` comes from `open_store`; it is closed with this
     object, and the sites are not. `protocols` are those that the endpoints speak. Raises `ConfigurationError` for a
-    listed site with another store.
+    site with another store, with workers of its own, or that is listed twice.
     """
 
     #: the endpoints stand where they are served, at no blog's own address
@@ -58,17 +58,33 @@ class Sites:
     ) -> None:
         self.protocols: Sequence[Protocol] = tuple(protocols)
         self.store = store
-        self._site_of: SiteOf = sites if callable(sites) else _Listed(sites, store).site_of
+        listed = () if callable(sites) else tuple(sites)
+        for site in listed:
+            self._check(site)
+        self._site_of: SiteOf = sites if callable(sites) else _Listed(listed).site_of
         self._clock = clock
         runner = runner if runner is not None else Embedded()
         self._work = Work(store=self.store, runner=runner, do=self.run, clock=clock, pause=pause)
 
     def site_of(self, url: str) -> Site:
         """The blog that a URL belongs to; raises `Refused` with TARGET_UNKNOWN where it is nobody's."""
-        site = self._site_of(urls.check_argument(url, Reason.TARGET_INVALID))
+        site = self._known(urls.check_argument(url, Reason.TARGET_INVALID))
         if site is None:
             raise Refused(Reason.TARGET_UNKNOWN, f"{url} is on none of our sites")
         return site
+
+    def _known(self, url: str) -> Site | None:
+        site = self._site_of(url)
+        if site is not None:
+            self._check(site)
+        return site
+
+    def _check(self, site: Site) -> None:
+        # what one store accepts the workers of another never find
+        if site.store is not self.store:
+            raise ConfigurationError(f"{site.url} has another store than the others")
+        if not isinstance(site.runner, External):
+            raise ConfigurationError(f"{site.url} does its own work: give it runner=External()")
 
     def receive(self, claim: Claim) -> Receipt:
         """Take a claim for the blog that its target is on, as `Site.receive` does."""
@@ -118,7 +134,12 @@ class Sites:
 
     def run(self, job: Job) -> None:
         """Do a job that was leased; one whose blog is not known here is left for an hour."""
-        site = self._site_of(job.site)
+        try:
+            site = self._known(job.site)
+        except Exception:
+            # the host's own function failed: its blogs wait, and those that it finds do not
+            log.exception("could not find the site %s", job.site)
+            site = None
         if site is None:
             log.warning("%s %s is for %s, which is none of our sites", job.kind, job.subject, job.site)
             self.store.release(job, due=self._clock() + _UNKNOWN_SITE, counted=False)
@@ -143,18 +164,24 @@ class Sites:
 
 
 class _Listed:
-    """Blogs that are known from the start, found by host and then by the longest address that fits."""
+    """Blogs that are known from the start: found by their own address, or by host and then by the page."""
 
-    def __init__(self, sites: Iterable[Site], store: Storage) -> None:
+    def __init__(self, sites: Iterable[Site]) -> None:
+        self._by_url: dict[str, Site] = {}
         self._by_host: dict[str, list[Site]] = defaultdict(list)
         for site in sites:
-            if site.store is not store:
-                raise ConfigurationError(f"{site.url} has another store than the others")
+            if site.url in self._by_url:
+                raise ConfigurationError(f"{site.url} is given twice")
+            self._by_url[site.url] = site
             for host in site.pages.hosts:
                 self._by_host[host].append(site)
         for found in self._by_host.values():
             found.sort(key=lambda site: len(site.url), reverse=True)
 
     def site_of(self, url: str) -> Site | None:
-        here = self._by_host.get(urls.host(url).removeprefix("www."), ())
-        return next((site for site in here if site.pages.owns(url)), None)
+        if url in self._by_url:
+            return self._by_url[url]
+        here = [site for site in self._by_host.get(urls.host(url).removeprefix("www."), ()) if site.pages.owns(url)]
+        # one whose address the page is under comes before one that only may know it
+        here.sort(key=lambda site: not urls.under(url, site.url))
+        return next((site for site in here if site.listens(url)), next(iter(here), None))

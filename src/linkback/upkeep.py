@@ -16,23 +16,24 @@ from linkback.model import Backlink, Mention, Status
 from linkback.policy import Policy, judge, takes_away
 
 GRACE = timedelta(days=1)
-#: nobody sees these, so nobody misses them
-_UNSEEN = frozenset({Status.REMOVED, Status.REJECTED, Status.SPAM})
+#: nobody sees these, so nobody misses them; they may be shown again one day
+UNSEEN = frozenset({Status.REJECTED, Status.SPAM})
 
 
 def due(policy: Policy, mention: Mention | None, now: datetime) -> datetime | None:
     """When to look at a mention again; None where that is never."""
-    if mention is None or mention.status in _UNSEEN or not policy.recheck_days:
+    if mention is None or mention.status is Status.REMOVED or not policy.recheck_days:
         return None
     # a day after the first failure is soon enough to be sure, and later ones need no hurry
-    missing = mention.missing_since is not None and now - mention.missing_since < GRACE
-    return now + (GRACE if missing else timedelta(days=policy.recheck_days))
+    failures = (mention.missing_since, mention.lost_since)
+    fresh = any(since is not None and now - since < GRACE for since in failures)
+    return now + (GRACE if fresh else timedelta(days=policy.recheck_days))
 
 
 def fails(before: Mention, found: Sequence[Backlink | Exception], now: datetime) -> tuple[Mention, bool]:
     """A mention whose source was not seen to link, with since when that is; and whether it is to be taken away."""
     reasons = [judge(each)[0] for each in found if isinstance(each, Exception)]
-    since = before.missing_since or now
-    gone = Reason.SOURCE_GONE in reasons
-    lost = all(takes_away(reason, asked=True) for reason in reasons) and now - since >= GRACE
-    return replace(before, missing_since=since, checked=now), gone or lost
+    lost = all(takes_away(reason, asked=True) for reason in reasons)
+    since = (before.lost_since or now) if lost else before.lost_since
+    away = Reason.SOURCE_GONE in reasons or (lost and since is not None and now - since >= GRACE)
+    return replace(before, missing_since=before.missing_since or now, lost_since=since, checked=now), away

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 #: source, or to make one POST, also where `Limits` give them twice their time
 LEASE_SECONDS = 120
 #: where another worker has what is due in its hands this very moment
-_SHORTEST_PAUSE = 0.01
+_SHORTEST_PAUSE, _LONGEST_STUCK = 0.05, 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class Work:
 
     def drain(self, kind: JobKind | None = None, *, patience: float = 0.0) -> int:
         """Do what is due, and what comes due within `patience` seconds after; how many jobs this thread did."""
-        done = 0
+        done, stuck = 0, 0.0
         while True:
             while self.step(kind):
                 done += 1
@@ -76,7 +76,8 @@ class Work:
             due = self.store.next_due(site=self.site, kind=kind)
             wait = math.inf if due is None else (due - self.clock()).total_seconds()
             before = self.clock()
-            if wait > patience:
+            stuck = stuck + _SHORTEST_PAUSE if wait <= 0 else 0.0
+            if wait > patience or stuck > max(patience, _LONGEST_STUCK):
                 return done
             self.pause(max(wait, _SHORTEST_PAUSE))
             if self.clock() <= before:
@@ -95,9 +96,9 @@ class Work:
         self.runner.stop(timeout)
         with self._lock:
             left = list(self._in_hand)
-        for job in left:
-            try:
-                self.store.release(job, due=self.clock())
-            except StoreError:
-                log.exception("could not give back %s %s", job.kind, job.subject)
+        try:
+            if left:
+                self.store.release(*left, due=self.clock())
+        except StoreError:
+            log.exception("could not give back %d jobs; they are due when their leases end", len(left))
         self.store.close()

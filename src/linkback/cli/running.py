@@ -57,7 +57,7 @@ def serve(
 @blogs
 @database
 @click.option("--threads", default=4, show_default=True, type=click.IntRange(1, 256), help="Jobs done at once.")
-@click.option("--grace", default=10.0, show_default=True, metavar="SECONDS", help="To end what is begun, when stopped.")
+@click.option("--grace", default=6.0, show_default=True, metavar="SECONDS", help="To end what is begun, when stopped.")
 @click.option("--moderate", is_flag=True, help="Hold verified mentions until they are approved.")
 @fetching
 def worker(
@@ -78,7 +78,8 @@ def worker(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     blog = opened(sites, app, database, networks, ports, moderate=moderate)
-    blog.run_by(Embedded(threads))
+    # other processes bring the work, and cannot call
+    blog.run_by(Embedded(threads, poll=2.0))
     try:
         blog.start()
         say(f"working for {blog.url or 'all blogs'}")

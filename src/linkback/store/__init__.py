@@ -47,8 +47,8 @@ class Verdict:
     `claims` are the records with their new state. `mention` is written if given: a new one takes
     its `status`; one that exists keeps the status it has (a moderator's word lasts), unless it had
     been removed by a check. `removed` takes the pair's mention away, as it is written. `again` is when to look once
-    more for these claims; None ends the job, `recheck` then begins another at that time. With `parked` the job waits
-    for a person, and so do its claims.
+    more for these claims, with `anew` as a job of its own; None ends the job, `recheck` then begins another at that
+    time. With `parked` the job waits for a person, and so do its claims.
     """
 
     key: str
@@ -57,6 +57,7 @@ class Verdict:
     mention: Mention | None = None
     removed: bool = False
     again: datetime | None = None
+    anew: bool = False
     recheck: datetime | None = None
     parked: bool = False
 
@@ -108,7 +109,8 @@ class Storage(typing.Protocol):
 
         That is the open claim of the pair that says the same, where there is one. None, and nothing recorded, where
         `MOST_OPEN_CLAIMS` others wait. A check may be due later than `due` by the `pace` of its source's host, so that
-        one host's many claims leave room for those of others.
+        one host's many claims leave room for those of others. Raises `Refused` (UNAVAILABLE), with nothing recorded,
+        where the pair's job waits for a person.
         """
 
     def claim(self, id: str) -> ClaimRecord | None:
@@ -159,11 +161,18 @@ class Storage(typing.Protocol):
         owed anew. `due` None says that another worker has the job by now.
         """
 
+    def begin_read(self, job: Job, url: str, *, now: datetime, until: datetime) -> Turn:
+        """Before a source is read: whether no other of its host is being read, or when to try again.
+
+        Where it may be read its host is held, until `until` at most or the end of the job.
+        """
+
     def ask_turn(self, url: str, *, now: datetime, gap: timedelta) -> datetime | None:
         """None where a POST to the host of a URL might leave, else when to ask again."""
 
-    def postpone(self, job: Job, delivery: Delivery, *, due: datetime) -> None:
-        """Give a job back whose POST may not leave yet: no attempt was made, and its delivery stands as it was read."""
+    def postpone(self, job: Job, delivery: Delivery, *, due: datetime, counted: bool = False) -> None:
+        """Give a job back whose POST may not leave yet: its delivery stands as it was read, and no attempt was made
+        unless it is `counted`."""
 
     def finish_delivery(
         self,
@@ -200,8 +209,8 @@ class Storage(typing.Protocol):
         One that is held is due when its lease ends.
         """
 
-    def release(self, job: Job, *, due: datetime | None, counted: bool = True) -> None:
-        """Give a job back, due at a time, or waiting for a person; an attempt that was none is not `counted`."""
+    def release(self, *jobs: Job, due: datetime | None, counted: bool = True) -> None:
+        """Give jobs back, due at a time, or waiting for a person; an attempt that was none is not `counted`."""
 
     def end(self, job: Job) -> None:
         """End a job that leaves nothing to record; it stays due for a claim that came since."""

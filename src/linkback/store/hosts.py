@@ -47,7 +47,7 @@ def slots(
     """
     if not gap:
         return [turn for _, turn in wanted]
-    names = [f"{_FETCHED} {host}" if fetch else host for host, _ in wanted]
+    names = [read_from(host) if fetch else host for host, _ in wanted]
     known = _next_slots(connection, names)
     following, due = dict(known), []
     for name, (host, turn) in zip(names, wanted, strict=True):
@@ -78,6 +78,11 @@ def _next_slots(connection: Connection, names: Sequence[str]) -> dict[str, datet
         for row in connection.execute(chosen.with_for_update()):
             found[by_key[row.key]] = row.next_slot
     return found
+
+
+def read_from(host: str) -> str:
+    """The name of the row for what is read from a host."""
+    return f"{_FETCHED} {host}"
 
 
 def lock(connection: Connection, names: Collection[str]) -> None:

@@ -10,7 +10,7 @@ Every function takes a connection in a writing transaction unless it only reads.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, inser
 
 from linkback.model import Job, JobKind
 from linkback.store import Backlog
-from linkback.store.schema import digest, jobs
+from linkback.store.schema import digest, jobs, parts
 
 
 def add(connection: Connection, site: str, kind: JobKind, subject: str, due: datetime) -> None:
@@ -33,18 +33,19 @@ def add_all(connection: Connection, site: str, kind: JobKind, due: Mapping[str, 
         connection.execute(insert(jobs), [{"subject": subject, "due": when, **same} for subject, when in due.items()])
 
 
-def renew(connection: Connection, site: str, kind: JobKind, subject: str, *, due: datetime, now: datetime) -> None:
-    """Have a job for a subject by `due`, its attempts forgotten.
+def renew(connection: Connection, site: str, kind: JobKind, subject: str, *, due: datetime, now: datetime) -> bool:
+    """Have a job for a subject by `due`, its attempts forgotten; one that is leased at `now` stays as it is.
 
-    One that is leased at `now` stays as it is, and so does one that waits for a person.
+    False, and nothing done, where it waits for a person.
     """
     found = _found(connection, kind, subject)
     if found is not None:
         if found.due is None or _is_held(found, now):
-            return
+            return found.due is not None
         due = min(due, found.due)
         connection.execute(delete(jobs).where(_about(kind, subject)))
     add(connection, site, kind, subject, due)
+    return True
 
 
 def owe(connection: Connection, site: str, delivery: str, *, due: datetime, now: datetime, exact: bool) -> None:
@@ -59,6 +60,15 @@ def owe(connection: Connection, site: str, delivery: str, *, due: datetime, now:
         due = due if exact or found.due is None else min(due, found.due)
         connection.execute(delete(jobs).where(_about(JobKind.DELIVER, delivery)))
     add(connection, site, JobKind.DELIVER, delivery, due)
+
+
+def subjects(connection: Connection, kind: JobKind, among: Sequence[str]) -> set[str]:
+    """Those of some subjects that have a job."""
+    found: set[str] = set()
+    for part in parts(among):
+        chosen = select(jobs.c.subject).where(jobs.c.kind == kind.value, jobs.c.subject.in_(part))
+        found.update(connection.scalars(chosen))
+    return found
 
 
 def _found(connection: Connection, kind: JobKind, subject: str) -> Row[*tuple[Any, ...]] | None:

@@ -82,6 +82,7 @@ def _description(mention: Mention) -> dict[str, Any]:
         "final_url": mention.final_url,
         "checked": mention.checked,
         "missing_since": mention.missing_since,
+        "lost_since": mention.lost_since,
     }
 
 
@@ -193,4 +194,5 @@ def _mention(row: Row[*tuple[Any, ...]], protocols: tuple[str, ...]) -> Mention:
         kind=row.kind,
         final_url=row.final_url,
         missing_since=row.missing_since,
+        lost_since=row.lost_since,
     )

@@ -47,7 +47,8 @@ def record(connection: Connection, edit: Edit) -> list[Delivery]:
     if edit.at == (before if before is not None and before > edit.now else None):
         return _record(connection, edit, changed)
     ids = {delivery.id for delivery in changed}
-    moved = [one for one in known if one.id not in ids and one.outcome in _WAITING]
+    waiting = jobs.subjects(connection, JobKind.DELIVER, [one.id for one in known if one.outcome in _WAITING])
+    moved = [one for one in known if one.id in waiting - ids]
     return _record(connection, edit, [*changed, *moved], exact=True)[: len(changed)]
 
 

@@ -152,6 +152,7 @@ mentions = Table(
     Column("received", UtcTime, nullable=False),
     Column("checked", UtcTime, nullable=False),
     Column("missing_since", UtcTime),
+    Column("lost_since", UtcTime),
     # what they told us; the protocols have their own table
     Column("source", CleanText, nullable=False),
     Column("target", CleanText, nullable=False),

@@ -14,11 +14,14 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from linkback import urls
-from linkback.errors import StoreError
+from linkback.errors import Reason, Refused, StoreError
 from linkback.model import Delivery, Job, JobKind, Mention, Status, Turn
 from linkback.store import Backlog, ClaimRecord, Edit, Pace, Verdict, claims, hosts, jobs, mentions, posts
 from linkback.store import deliveries as owed
 from linkback.store.engine import Database, read_url, repeated
+
+#: when to say again what waits for a person
+_PARKED_RETRY_SECONDS = 3600
 
 
 class SqlStore:
@@ -53,7 +56,9 @@ class SqlStore:
                 wanted = [(host, record.received)]
                 (slot,) = hosts.slots(connection, wanted, pace.gap, burst=pace.burst, fetch=True)
                 due = max(due, slot)
-            jobs.renew(connection, record.site, JobKind.CHECK, record.key, due=due, now=record.received)
+            if not jobs.renew(connection, record.site, JobKind.CHECK, record.key, due=due, now=record.received):
+                detail = "the check of this pair failed too often"
+                raise Refused(Reason.UNAVAILABLE, detail, retry_after=_PARKED_RETRY_SECONDS)
         return kept
 
     def claim(self, id: str) -> ClaimRecord | None:
@@ -80,12 +85,18 @@ class SqlStore:
         job, and whatever was found since, alone.
         """
         with self._database.write(verdict.key) as connection:
-            again = verdict.again or claims.unanswered(connection, verdict)
-            if jobs.end(connection, job, again, parked=verdict.parked):
+            hosts.finish(connection, job)
+            unanswered = claims.unanswered(connection, verdict)
+            again = verdict.again or unanswered
+            # a look that ended in an answer is no dead worker: for claims that came since, the job begins anew
+            anew = again if verdict.anew or (verdict.again is None and unanswered) else None
+            if jobs.end(connection, job, None if anew else again, parked=verdict.parked and not anew):
                 mentions.record(connection, verdict, late=False)
                 claims.settle(connection, verdict, again=again is not None or verdict.parked)
-                if again is None and verdict.recheck is not None:
-                    jobs.add(connection, job.site, JobKind.CHECK, job.subject, verdict.recheck)
+                if (
+                    following := anew or (verdict.recheck if again is None and not verdict.parked else None)
+                ) is not None:
+                    jobs.add(connection, job.site, JobKind.CHECK, job.subject, following)
             else:
                 mentions.record(connection, verdict, late=True)
                 claims.settle_late(connection, verdict)
@@ -152,18 +163,26 @@ class SqlStore:
             return Turn(False, owed.is_owed(connection, delivery.id, since=delivery.revision) or now)
 
     @repeated
+    def begin_read(self, job: Job, url: str, *, now: datetime, until: datetime) -> Turn:
+        """Before a source is read: whether no other of its host is being read, or when to try again."""
+        host = hosts.read_from(urls.authority(url))
+        with self._database.write(job.subject) as connection:
+            hosts.lock(connection, [host])
+            return hosts.begin(connection, host, job, now=now, until=until, gap=timedelta(0))
+
+    @repeated
     def ask_turn(self, url: str, *, now: datetime, gap: timedelta) -> datetime | None:
         """None where a POST to the host of a URL might leave, else when to ask again."""
         with self._database.write() as connection:
             return hosts.ask(connection, urls.authority(url), now=now, gap=gap)
 
     @repeated
-    def postpone(self, job: Job, delivery: Delivery, *, due: datetime) -> None:
-        """Give a job back whose POST may not leave yet: no attempt was made, and its delivery stands as it was read."""
+    def postpone(self, job: Job, delivery: Delivery, *, due: datetime, counted: bool = False) -> None:
+        """Give a job back whose POST may not leave yet: its delivery stands as it was read."""
         with self._database.write(job.subject) as connection:
             owed.lock(connection, delivery.id)
             hosts.finish(connection, job)
-            if jobs.give_back(connection, job, due, counted=False):
+            if jobs.give_back(connection, job, due, counted=counted):
                 owed.restore(connection, delivery)
 
     @repeated
@@ -217,13 +236,15 @@ class SqlStore:
             return jobs.due(connection, until, limit, site)
 
     @repeated
-    def release(self, job: Job, *, due: datetime | None, counted: bool = True) -> None:
-        """Give a job back, due at a time, or waiting for a person; nothing happens where another worker has it by now.
+    def release(self, *given: Job, due: datetime | None, counted: bool = True) -> None:
+        """Give jobs back, due at a time, or waiting for a person; those that another worker has by now stay its own.
 
         An attempt that was none is not `counted`.
         """
         with self._database.write() as connection:
-            jobs.give_back(connection, job, due, counted=counted)
+            for job in given:
+                hosts.finish(connection, job)
+                jobs.give_back(connection, job, due, counted=counted)
 
     @repeated
     def end(self, job: Job) -> None:
@@ -232,6 +253,7 @@ class SqlStore:
         Nothing happens where another worker has it by now.
         """
         with self._database.write(job.subject) as connection:
+            hosts.finish(connection, job)
             # those that found the job running rely on it
             if job.kind is JobKind.DELIVER:
                 again = owed.is_owed(connection, job.subject)
@@ -249,9 +271,10 @@ class SqlStore:
     def revive(self, job: Job, *, due: datetime) -> bool:
         """Have a parked job tried again, its attempts forgotten; false where it is not parked."""
         with self._database.write(job.subject) as connection:
-            if job.kind is JobKind.DELIVER:
+            revived = jobs.revive(connection, job, due)
+            if revived and job.kind is JobKind.DELIVER:
                 owed.revive(connection, job.subject)
-            return jobs.revive(connection, job, due)
+            return revived
 
     def next_due(self, *, site: str | None = None, kind: JobKind | None = None) -> datetime | None:
         """When the next job, of one site and one kind or of any, is due or its lease ends; None where there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,6 +24,7 @@ def upgrade() -> None:
     _extend_deliveries()
     _extend_mentions()
     _extend_jobs()
+    _add_looks()
 
 
 def _create_posts() -> None:
@@ -80,8 +82,23 @@ def _extend_mentions() -> None:
     with op.batch_alter_table("linkback_mentions") as table:
         table.add_column(sa.Column("site_key", sa.String(64), nullable=False, server_default=""))
         table.add_column(sa.Column("missing_since", MOMENT))
+        table.add_column(sa.Column("lost_since", MOMENT))
     op.create_index("ix_linkback_mentions_site_key", "linkback_mentions", ["site_key", "status"])
     _fill_site_key("linkback_mentions")
+
+
+def _add_looks() -> None:
+    """Have each mention looked at again in a month, as those are that come from now on."""
+    due = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=30)
+    op.get_bind().execute(
+        sa.text(
+            "INSERT INTO linkback_jobs (site, site_key, kind, subject, due, attempts, leases)"
+            " SELECT site, site_key, 'check', linkback_mentions.key, :due, 0, 0 FROM linkback_mentions"
+            " WHERE status <> 'removed' AND NOT EXISTS (SELECT 1 FROM linkback_jobs AS known"
+            " WHERE known.kind = 'check' AND known.subject = linkback_mentions.key)"
+        ).bindparams(sa.bindparam("due", type_=MOMENT)),
+        {"due": due},
+    )
 
 
 def _fill_site_key(table: str) -> None:
