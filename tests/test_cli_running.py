@@ -140,7 +140,7 @@ def test_drain_does_what_is_due_and_ends(
     site = receiving(store)
     site.receive(Claim("webmention", source, f"{OURS}post"))
     options = ("--site", OURS, "--database", database, *OPEN)
-    assert ran(capsys, "drain", *options)[:2] == (0, "1 jobs done\n")
+    assert ran(capsys, "drain", *options)[:2] == (0, "1 job done\n")
     assert ran(capsys, "drain", "--json", *options)[:2] == (0, '{"done": 0}\n')
     assert len(site.mentions()) == 1
 
@@ -216,7 +216,7 @@ def test_the_blogs_may_be_the_hosts_own(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(sys.modules, "my_blog", raising=False)
     receiving(store).receive(Claim("webmention", "https://s.example/", f"{OURS}post"))
-    assert ran(capsys, "drain", "--app", "my_blog:make")[:2] == (0, "1 jobs done\n")
+    assert ran(capsys, "drain", "--app", "my_blog:make")[:2] == (0, "1 job done\n")
     assert len(store.mentions()) == 1
 
 
@@ -230,14 +230,46 @@ def test_the_blogs_may_be_the_hosts_own(
         (["--app", "json:JSONDecodeError"], "--app json:JSONDecodeError"),
         (["--app", "string:digits"], "no Site and no Sites, but str"),
         (["--app", ":x"], "--app :x"),
+        (["--app", "unruly:site"], "unruly.py, line 1"),
+        (["--app", "my_blog.py:site"], "give the module, my_blog:site, not its file"),
+        (["--app", "json:x", "--moderate"], "their own settings: --moderate"),
+        (["--app", "json:x", "--database", "sqlite://"], "their own settings: --database"),
     ],
 )
 @pytest.mark.parametrize("command", ["worker", "drain", "serve"])
 def test_blogs_that_are_none_are_a_clear_error(
-    command: str, options: list[str], said: str, database: str, capsys: pytest.CaptureFixture[str]
+    command: str,
+    options: list[str],
+    said: str,
+    database: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    code, out, err = ran(capsys, command, *options, "--database", database)
+    monkeypatch.setenv("LINKBACK_DATABASE", database)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "unruly.py").write_text("this is no Python\n")
+    code, out, err = ran(capsys, command, *options)
     assert (code, out, err.count("\n"), said in err) == (2, "", 1, True), err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--no-work", "--moderate"], "give --moderate to `linkback worker`"),
+        (["--base", "nonsense"], "--base must be an absolute"),
+    ],
+)
+def test_what_serve_could_not_heed_is_refused(
+    options: list[str], said: str, database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = ran(capsys, "serve", "--site", OURS, "--database", database, *options)
+    assert (code, said in err) == (2, True)
+
+
+def test_nothing_to_show_is_said(database: str, store: Storage, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ran(capsys, "jobs", "--database", database) == (0, "", "linkback: no job waits for a person\n")
+    assert ran(capsys, "list", "--database", database) == (0, "", "linkback: no mentions\n")
 
 
 def parked(store: Storage) -> list[tuple[JobKind, Any]]:

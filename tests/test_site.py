@@ -403,6 +403,12 @@ def test_moderating_gives_the_mention_as_it_is_now(site: Site) -> None:
     assert rejected.status is Status.REJECTED
 
 
+@pytest.mark.parametrize("status", ["aproved", ""])
+def test_a_status_that_there_is_not_is_a_clear_error(site: Site, status: str) -> None:
+    with pytest.raises(ValueError, match="is not a valid Status"):
+        site.moderate(mentioned(site).id, status)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("id", ["", "0", "999", "x", "1; DROP TABLE", "²"])
 def test_a_mention_that_does_not_exist_cannot_be_moderated(site: Site, id: str) -> None:
     mentioned(site)

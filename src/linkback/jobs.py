@@ -139,11 +139,12 @@ class Embedded:
                 # due, and not to be had: another has it in a transaction that is still open
                 nap = _LOCKED_NAP if nap is not None and nap <= 0 else nap
                 failures = 0
-            except Exception:
+            except Exception as error:
                 # the store may be locked, full or away: what is due stays recorded and is tried again
                 failures += 1
                 nap = min(2.0 ** (failures - 1), _LONGEST_BACKOFF)
-                log.exception("work failed, next try in %.0f s", nap)
+                # its trace once, when the trouble begins
+                log.error("work failed, next try in %.0f s: %s", nap, error, exc_info=error if failures == 1 else None)
             longest = _LONGEST_BACKOFF if failures else self._poll
             self._sleep(longest if nap is None else min(nap, longest), seen)
 

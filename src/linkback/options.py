@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from linkback.errors import ConfigurationError, LinkbackError
 from linkback.store import DEFAULT_STORE, Storage, open_store
@@ -94,11 +95,17 @@ def opened(
     ports: tuple[str, ...],
     *,
     moderate: bool = False,
+    looking: bool = False,
 ) -> Site | Sites:
-    """The blogs that the options mean, over one store; raises `ConfigurationError` where they mean none."""
+    """The blogs that the options mean, over one store; raises `ConfigurationError` where they mean none.
+
+    `looking` says that the command has uses of its own for settings that the blogs of `--app` would not heed.
+    """
     if bool(sites) == bool(app):
         raise ConfigurationError("give the blog with --site, or your own with --app, not both or neither")
     if app:
+        if not looking:
+            _refuse_settings()
         return _loaded(app)
     from linkback.jobs import Embedded, External
     from linkback.policy import Policy
@@ -120,16 +127,34 @@ def opened(
     return made[0] if alone else Sites(made, store=store)
 
 
+def _refuse_settings() -> None:
+    """Raise `ConfigurationError` for an option that a host's own blogs would not heed."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if given and parameter.name in ("moderate", "database", "networks", "ports"):
+            raise ConfigurationError(
+                f"the blogs of --app have their own settings: {parameter.opts[0]} means nothing there"
+            )
+
+
 def _loaded(app: str) -> Site | Sites:
     from linkback.site import Site
     from linkback.sites import Sites
 
     module, _, name = app.partition(":")
+    if module.endswith(".py"):
+        raise ConfigurationError(
+            f"--app {app}: give the module, {module.removesuffix('.py')}:{name or 'site'}, not its file"
+        )
     # as Python itself does for a script: the command may be run in the host's folder
     sys.path.insert(0, "")
     try:
         found = getattr(importlib.import_module(module), name or "site")
-    except (ImportError, AttributeError, ValueError) as error:
+    except LinkbackError:
+        raise
+    except Exception as error:
+        # the host's own module: what it raised is all that can be said
         raise ConfigurationError(f"--app {app}: {error}") from error
     try:
         made = found() if callable(found) else found

@@ -46,20 +46,19 @@ def utcnow() -> datetime:
 class Site:
     """One blog: its pages, its mentions, its deliveries.
 
-    `url` is the blog's address; every page under it is ours unless `resolve` is given, which maps a URL on our host, or
-    on one of `hosts`, to the permalink of the post it means, or None (it may raise `Refused` with TARGET_GONE or
-    TARGET_CLOSED). The URLs that it gets are in normal form, without fragment. Whatever else
-    `resolve` raises passes through to who asked, with nothing recorded; a claim whose check it breaks is checked again.
-    With `loose`, a link proves a claim although it differs from the target by http or https, `www.`, one trailing
-    slash, tracking parameters or the fragment.
-    `store` is a database URL or a `Storage`, closed with the site. `fetch` reads pages (a `Fetcher`, or a `FakeWeb` in
-    tests). `policy` says whom we listen to, `outgoing` whom we tell and how fast, `retry` how often a failed attempt is
-    made again. `name` is the blog's, as TrackBack sends it. `verify` is "queued", or "inline" to check each claim
-    before it is answered, once: whoever sends it waits for that, and is told what was found. `runner` does the work:
-    threads of this process by default. `on_mention` is called with each mention that a check wrote; what it raises is
-    logged. `clock` gives the present, aware; with `pause` a worker waits some seconds for its turn at a host. Raises
-    `ConfigurationError` for a URL that is none and a `verify` that is neither, `StoreError` for a store that cannot be
-    opened.
+    `url` is the blog's address; every page under it is ours unless `resolve` is given, which maps a URL on our host,
+    or on one of `hosts`, to the permalink of the post it means, or None (it may raise `Refused` with TARGET_GONE or
+    TARGET_CLOSED). The URLs that it gets are in normal form, without fragment. Whatever else `resolve` raises passes
+    through to who asked, with nothing recorded; a claim whose check it breaks is checked again. With `loose`, a link
+    proves a claim although it differs from the target by http or https, `www.`, one trailing slash, tracking
+    parameters or the fragment. `store` is a database URL or a `Storage`, closed with the site. `fetch` reads pages (a
+    `Fetcher`, or a `FakeWeb` in tests). `policy` says whom we listen to, `outgoing` whom we tell and how fast,
+    `retry` how often a failed attempt is made again. `name` is the blog's, as TrackBack sends it. `verify` is
+    "queued", or "inline" to check each claim before it is answered, once: whoever sends it waits for that, and is
+    told what was found. `runner` does the work: threads of this process by default. `on_mention` is called with each
+    mention that a check wrote; what it raises is logged. `clock` gives the present, aware; with `pause` a worker
+    waits some seconds for its turn at a host. Raises `ConfigurationError` for a URL that is none and a `verify` that
+    is neither, `StoreError` for a store that cannot be opened.
 
     One site may be shared by threads, and used after a fork: the child starts threads of its own. Like anything with
     threads it must not be forked while they work, as C libraries such as SQLite hold locks then; servers fork before
@@ -237,11 +236,14 @@ class Site:
         return self.store.mentions(site=self.url, pages=(urls.page_key(self.url, page),), statuses=statuses)
 
     def moderate(self, id: str, status: Status) -> Mention | None:
-        """Give a mention the status a person chose; no later ping changes it. None where there is no such mention."""
-        mention = self.store.mention(id)
+        """Give a mention the status a person chose, which lasts; None where there is no such mention.
+
+        Raises `ValueError` for a status that there is not.
+        """
+        status, mention = Status(status), self.store.mention(str(id))
         if mention is None or mention.site != self.url:
             return None
-        return self.store.moderate(id, status)
+        return self.store.moderate(mention.id, status)
 
     def find(self, url: str) -> str:
         """The permalink of the page of ours that a URL means.
@@ -282,19 +284,17 @@ class Site:
         return self._work.runner
 
     def run_by(self, runner: Runner) -> None:
-        """Have another runner do the background work from now on."""
+        """Have another runner do the background work."""
         self._work.runner.stop(0)
         self._work = replace(self._work, runner=runner)
 
     def drain(self, kind: JobKind | None = None, *, patience: float = 0.0) -> int:
         """Do everything that is due now, of one kind or of both, and give the number of jobs that this thread did.
 
-        With `patience` also what comes due within so many seconds after that: deliveries to one host follow each
-        other by the seconds of `Outgoing`.
-
-        Ends when also those have ended that the threads of `runner` had in hand, however long they take, so that
-        nothing is cut short by closing the site next. Jobs that another process holds are not waited for, and nothing
-        is where a job itself calls this (`on_mention`). Raises `StoreError` where the store failed.
+        With `patience` also what comes due within so many seconds after that, as deliveries to one host do. Ends when
+        also those have ended that the threads of `runner` had in hand, however long they take, so that nothing is cut
+        short by closing the site next. Jobs that another process holds are not waited for, and nothing is where a job
+        itself calls this (`on_mention`). Raises `StoreError`.
         """
         return self._work.drain(kind, patience=patience)
 
@@ -332,7 +332,7 @@ class Site:
         """Stop the work of this process, waiting at most `timeout` seconds, and let go of the store.
 
         Nothing new is begun, and what is queued stays queued; `drain` first to have it done. A job that lasts longer
-        than `timeout` is given back and cannot record how it ended: whoever works next does it again.
+        is given back, for whoever works next.
         """
         self._work.close(timeout)
 

@@ -100,6 +100,6 @@ def _examined(sites: tuple[str, ...], app: str, database: str) -> Iterator[tuple
         yield pages, database
         return
     # as a blog's own object knows them, not as the options of another command would make them
-    with opened((), app, database, (), ()) as blog:
+    with opened((), app, database, (), (), looking=True) as blog:
         known = [blog.pages] if isinstance(blog, Site) else []
         yield pages or known, blog.store

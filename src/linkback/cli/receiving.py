@@ -32,7 +32,10 @@ def list_(target: str | None, statuses: tuple[str, ...], site: str | None, datab
             statuses=[Status(status) for status in statuses] or None,
         )
     found = [mention for mention in mentions if wanted is None or urls.same_page(mention.target, wanted)]
-    terminal.show_mentions(found, as_json=as_json)
+    if found:
+        terminal.show_mentions(found, as_json=as_json)
+    else:
+        say("no mentions")
     return OK
 
 

@@ -38,18 +38,23 @@ def serve(
     ports: tuple[str, ...],
 ) -> int:
     """Receive pingbacks, trackbacks and webmentions for a blog, or for several."""
+    from linkback import urls
     from linkback.adapters import server
     from linkback.adapters.wsgi import endpoints
     from linkback.jobs import External
 
     server.require()
+    if no_work and moderate:
+        raise click.UsageError("whoever checks decides what is held: give --moderate to `linkback worker`")
+    if base and not urls.is_argument(base):
+        raise click.UsageError(f"--base must be an absolute http or https URL, not {base!r}")
     logging.getLogger("linkback").setLevel(logging.INFO)
     with opened(sites, app, database, networks, ports, moderate=moderate) as blog:
         if no_work:
             blog.run_by(External())
         listening = server.Server(endpoints(blog, base=base), bind)
         blog.start()
-        listening.run(lambda: say(f"listening on {listening.url} for {blog.url or 'all blogs'}"))
+        listening.run(lambda: say(f"listening on {listening.url} for {blog.url or ', '.join(sites) or 'all blogs'}"))
     return OK
 
 
@@ -57,7 +62,14 @@ def serve(
 @blogs
 @database
 @click.option("--threads", default=4, show_default=True, type=click.IntRange(1, 256), help="Jobs done at once.")
-@click.option("--grace", default=6.0, show_default=True, metavar="SECONDS", help="To end what is begun, when stopped.")
+@click.option(
+    "--grace",
+    default=6.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="To end what is begun, when stopped.",
+)
 @click.option("--moderate", is_flag=True, help="Hold verified mentions until they are approved.")
 @fetching
 def worker(
@@ -82,7 +94,7 @@ def worker(
     blog.run_by(Embedded(threads, poll=2.0))
     try:
         blog.start()
-        say(f"working for {blog.url or 'all blogs'}")
+        say(f"working for {blog.url or ', '.join(sites) or 'all blogs'}")
         stopping.wait()
         say("stopping")
     finally:
@@ -93,7 +105,14 @@ def worker(
 @click.command()
 @blogs
 @database
-@click.option("--patience", default=5.0, show_default=True, metavar="SECONDS", help="Wait for what is due so soon.")
+@click.option(
+    "--patience",
+    default=5.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="Wait for what is due so soon.",
+)
 @click.option("--moderate", is_flag=True, help="Hold verified mentions until they are approved.")
 @as_json
 @fetching
@@ -113,7 +132,7 @@ def drain(
     with opened(sites, app, database, networks, ports, moderate=moderate) as blog:
         blog.run_by(External())
         done = blog.drain(patience=patience)
-    terminal.write(json.dumps({"done": done}) if as_json else f"{done} jobs done")
+    terminal.write(json.dumps({"done": done}) if as_json else f"{done} job{'' if done == 1 else 's'} done")
     return OK
 
 
@@ -126,8 +145,11 @@ def jobs(site: str | None, database: str, as_json: bool) -> int:
     from linkback.ownpages import OwnPages
 
     with stored(database) as store:
-        for job in store.parked(site=OwnPages(site).url if site else None):
-            terminal.show_job(job, as_json=as_json)
+        waiting = store.parked(site=OwnPages(site).url if site else None)
+    for job in waiting:
+        terminal.show_job(job, as_json=as_json)
+    if not waiting:
+        say("no job waits for a person")
     return OK
 
 

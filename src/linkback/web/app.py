@@ -81,8 +81,8 @@ class App:
         """Answer a request; `path` is what follows the base."""
         try:
             response = self._route(request, path)
-        except StoreError:
-            log.exception("the store failed")
+        except StoreError as error:
+            _say_store_failed(error)
             response = _json(503, {"error": "unavailable"}, ("Retry-After", str(_STORE_RETRY_SECONDS)))
         except Exception:
             log.exception("%s %s failed", request.method, path)
@@ -122,8 +122,8 @@ class App:
         except Refused as refusal:
             log.info("%s refused: %s", protocol.name, refusal)
             answer = Answer(reason=refusal.reason, retry_after=refusal.retry_after)
-        except StoreError:
-            log.exception("the store failed a request by %s", protocol.name)
+        except StoreError as error:
+            _say_store_failed(error)
             answer = Answer(reason=Reason.UNAVAILABLE, retry_after=_STORE_RETRY_SECONDS)
         except Exception:
             log.exception("a request by %s failed", protocol.name)
@@ -199,6 +199,12 @@ class App:
         mentions = self.site.mentions(target)
         found = [mention_to_json(mention) for mention in mentions]
         return _json(200, {"target": target, "count": len(found), "mentions": found}, _CORS, _NO_STORE)
+
+
+def _say_store_failed(error: StoreError) -> None:
+    # one line: a database that is away fails every request
+    log.error("the store failed: %s", error)
+    log.debug("the store failed", exc_info=error)
 
 
 def _target_of(request: Request) -> str:
