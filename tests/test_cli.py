@@ -24,22 +24,10 @@ from linkback.jobs import External
 from linkback.model import Claim, ClaimState, Delivery, Outcome, Status
 from linkback.policy import Policy
 from linkback.site import Site, utcnow
+from tests.commands import Ran
 from tests.serving import LOOPBACK, eventually, pages, served
 
 OPEN = ("--allow-network", "127.0.0.0/8")
-
-
-class Ran:
-    """One run of the command line."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
-        self.code = cli.main(list(arguments))
-        captured = capsys.readouterr()
-        self.out, self.err = captured.out, captured.err
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
 import sys
 from datetime import timedelta
@@ -12,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from linkback import cli
 from linkback.adapters.wsgi import around
 from linkback.jobs import External
 from linkback.site import Site, utcnow
@@ -20,6 +18,7 @@ from linkback.store import Edit, migrations, open_store
 from linkback.store.engine import Database, read_url
 from linkback.store.schema import SCHEMA_REVISION
 from linkback.testing import FakeWeb
+from tests.commands import Ran
 from tests.databases import SERVERS, Databases
 from tests.serving import pages, served
 
@@ -27,21 +26,9 @@ OPEN = ("--allow-network", "127.0.0.0/8")
 STEPS = ["database", "page", "endpoints", "reachable", "clock", "worker", "parked"]
 
 
-class Ran:
-    """One run of the command line."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
-        self.code = cli.main(list(arguments))
-        captured = capsys.readouterr()
-        self.out, self.err = captured.out, captured.err
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-    @property
-    def verdicts(self) -> dict[str, str]:
-        return {row["step"]: row["verdict"] for row in self.rows}
+def verdicts(ran: Ran) -> dict[str, str]:
+    """What `doctor` said of each step."""
+    return {row["step"]: row["verdict"] for row in ran.rows}
 
 
 @pytest.fixture
@@ -135,31 +122,31 @@ def test_doctor_says_that_all_is_well_and_then_what_is_not(database: str, capsys
         holder["app"] = around(posts, site)
         arguments = ("doctor", "--site", url, "--database", database, *OPEN)
         well = Ran(capsys, *arguments, "--json")
-        assert (well.code, well.verdicts) == (0, dict.fromkeys(STEPS, "yes"))
+        assert (well.code, verdicts(well)) == (0, dict.fromkeys(STEPS, "yes"))
         shown = Ran(capsys, *arguments)
         assert (shown.code, [line.split(":")[0] for line in shown.out.splitlines() if line[0] != " "]) == (0, STEPS)
 
         hour_ago = utcnow() - timedelta(hours=1)
         site.store.record_edit(Edit(site=site.url, source=url + "/a", targets=["https://c.example/"], now=hour_ago))
         idle = Ran(capsys, *arguments, "--json")
-        assert (idle.code, idle.verdicts) == (1, {**dict.fromkeys(STEPS, "yes"), "worker": "no"})
+        assert (idle.code, verdicts(idle)) == (1, {**dict.fromkeys(STEPS, "yes"), "worker": "no"})
         assert "1 job is due, the oldest for 1 h" in idle.rows[5]["summary"]
 
         (job,) = site.store.lease(utcnow(), utcnow() + timedelta(minutes=1))
         site.store.release(job, due=None)
         parked = Ran(capsys, *arguments, "--json")
-        assert (parked.code, parked.verdicts["parked"]) == (0, "warn"), "a warning is no error"
+        assert (parked.code, verdicts(parked)["parked"]) == (0, "warn"), "a warning is no error"
 
         holder["app"] = posts
         deaf = Ran(capsys, *arguments, "--json")
-        assert (deaf.code, deaf.verdicts["endpoints"]) == (1, "no")
+        assert (deaf.code, verdicts(deaf)["endpoints"]) == (1, "no")
     gone = Ran(capsys, *arguments, "--json")
-    assert (gone.code, gone.verdicts["page"]) == (1, "no")
+    assert (gone.code, verdicts(gone)["page"]) == (1, "no")
 
 
 def test_doctor_without_a_blog_looks_at_the_database_alone(database: str, capsys: pytest.CaptureFixture[str]) -> None:
     ran = Ran(capsys, "doctor", "--database", database, "--json")
-    assert (ran.code, ran.verdicts["database"], ran.verdicts["page"]) == (0, "yes", "skipped")
+    assert (ran.code, verdicts(ran)["database"], verdicts(ran)["page"]) == (0, "yes", "skipped")
 
 
 @pytest.mark.parametrize("broken", ["missing", "older", "newer"])
@@ -174,7 +161,7 @@ def test_doctor_exits_2_where_the_database_cannot_be_used(
     }[broken]()
     with served(pages({"/": "<link rel=webmention href=/>"})) as blog:
         ran = Ran(capsys, "doctor", "--site", blog, "--database", url, "--json", *OPEN)
-    assert (ran.code, ran.verdicts["database"], ran.verdicts["reachable"]) == (2, "no", "yes")
+    assert (ran.code, verdicts(ran)["database"], verdicts(ran)["reachable"]) == (2, "no", "yes")
     assert not (tmp_path / "none.db").exists()
 
 
@@ -217,7 +204,7 @@ def test_doctor_looks_at_an_object_of_the_hosts_own(
         one = Ran(capsys, "doctor", "--app", "examined_blogs:blog", *options)
         many = Ran(capsys, "doctor", "--app", "examined_blogs:blogs", *options)
         named = Ran(capsys, "doctor", "--app", "examined_blogs:blogs", "--site", blog, *options)
-    assert (one.code, one.verdicts["database"], one.verdicts["reachable"]) == (0, "yes", "yes")
-    assert (many.code, many.verdicts["database"], many.verdicts["reachable"]) == (0, "yes", "skipped")
-    assert (named.code, named.verdicts["database"], named.verdicts["reachable"]) == (0, "yes", "yes")
+    assert (one.code, verdicts(one)["database"], verdicts(one)["reachable"]) == (0, "yes", "yes")
+    assert (many.code, verdicts(many)["database"], verdicts(many)["reachable"]) == (0, "yes", "skipped")
+    assert (named.code, verdicts(named)["database"], verdicts(named)["reachable"]) == (0, "yes", "yes")
     assert not (tmp_path / "none.db").exists()

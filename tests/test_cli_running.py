@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from linkback import Claim, Fetcher, Policy, Reason, Refused, Site, cli, open_store
+from linkback import Claim, Fetcher, Policy, Reason, Refused, Site, open_store
 from linkback.jobs import External
 from linkback.model import ClaimState, JobKind
 from linkback.site import utcnow
 from linkback.store import Storage
 from linkback.testing import FakeWeb
+from tests.commands import Ran
 from tests.serving import LOOPBACK, eventually, pages, served
 
 if TYPE_CHECKING:
@@ -129,9 +130,8 @@ def test_serve_may_leave_the_work_to_others(tmp_path: Path, database: str, store
 
 
 def ran(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = cli.main(list(arguments))
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
+    done = Ran(capsys, *arguments)
+    return done.code, done.out, done.err
 
 
 def test_drain_does_what_is_due_and_ends(

@@ -18,6 +18,7 @@ from linkback.errors import FetchError, LinkbackError, Reason, SourceGone
 from linkback.model import ARRIVED, Cause, Claim, Delivery, Endpoints, Job, Outcome
 from linkback.policy import Outgoing, Retry
 from linkback.protocols import Protocol
+from linkback.protocols.status import UNUSABLE
 from linkback.receiver import read_source
 from linkback.store import Storage
 from linkback.wire import Fetch
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 #: an answer like "no link there" may come from a cache or a race; asking sooner would meet the same (B-39)
 _SECOND_ASK_SECONDS = 60.0
 #: an answer that an endpoint is none; from memory, it may have moved since (B-38, B-53)
-_STALE = frozenset({404, 405, 410, 501, -32601})
+_STALE = UNUSABLE | {-32601}
 #: a host that asks for more has its next turn then all the same
 _MOST_REST = 48 * 3600
 #: for how long a worker waits for a turn with its job in hand

@@ -12,7 +12,7 @@ Every function takes a connection in a writing transaction.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -85,10 +85,9 @@ def read_from(host: str) -> str:
     return f"{_FETCHED} {host}"
 
 
-def lock(connection: Connection, names: Collection[str]) -> None:
-    """Have the rows of some hosts to oneself until the transaction ends."""
-    chosen = hosts.c.key.in_([digest(name) for name in names])
-    connection.execute(select(hosts.c.key).where(chosen).order_by(hosts.c.key).with_for_update()).all()
+def lock(connection: Connection, host: str) -> None:
+    """Have the row of a host to oneself until the transaction ends."""
+    _row(connection, host)
 
 
 def begin(connection: Connection, host: str, job: Job, *, now: datetime, until: datetime, gap: timedelta) -> Turn:

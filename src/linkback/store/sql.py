@@ -153,7 +153,7 @@ class SqlStore:
             host = urls.authority(endpoint)
             # in this order, as an edit does
             owed.lock(connection, delivery.id)
-            hosts.lock(connection, [host])
+            hosts.lock(connection, host)
             if not jobs.hold(connection, job, until):
                 return Turn(False)
             turn = hosts.begin(connection, host, job, now=now, until=until, gap=gap)
@@ -167,7 +167,6 @@ class SqlStore:
         """Before a source is read: whether no other of its host is being read, or when to try again."""
         host = hosts.read_from(urls.authority(url))
         with self._database.write(job.subject) as connection:
-            hosts.lock(connection, [host])
             return hosts.begin(connection, host, job, now=now, until=until, gap=timedelta(0))
 
     @repeated
