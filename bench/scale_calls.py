@@ -12,7 +12,7 @@ from typing import Any
 from linkback import urls
 from linkback.model import Claim, ClaimState, Job, JobKind, Mention, Outcome, Status
 from linkback.store import ClaimRecord, Edit, Pace, Storage, Verdict
-from linkback.store.schema import digest
+from linkback.store.keys import digest
 
 #: one call, as a generator: it prepares, gives what is to be timed, and is sent the result to tidy up after
 Step = Generator[Callable[[], Any], Any, None]

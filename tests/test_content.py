@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from linkback.content import digest
+from linkback.content import digest, links
 from linkback.page import Page
 from linkback.wire import Response
 
@@ -37,6 +37,18 @@ def test_the_frame_of_a_page_is_not_its_content(post: str) -> None:
 def test_content_without_such_a_place_is_all_that_is_shown() -> None:
     assert said("<body><p>x") == said("<body class=new><p>x<script>1</script>")
     assert said("<p>x") != said("<p>y")
+
+
+@pytest.mark.parametrize(
+    "post",
+    [
+        "<article class=h-entry><h1>{title}</h1><div class=e-content>x</div></article>",
+        "<article class=h-entry><h2 class=p-name>{title}</h2><div class=e-content>x</div></article>",
+        "<h1>{title}</h1><article>x</article>",
+    ],
+)
+def test_a_post_that_is_given_without_its_page_has_the_title_that_is_seen(post: str) -> None:
+    assert said(post.format(title="Old")) != said(post.format(title="New"))
 
 
 A, B = "https://a.example/", "https://b.example/"
@@ -90,3 +102,40 @@ def test_links_that_nobody_is_told_of_are_no_part_of_it() -> None:
 def test_any_page_has_a_digest(html: str) -> None:
     assert len(said(html)) == 64
     assert said(html) == said(html)
+
+
+def linked(html: str) -> list[str]:
+    page = Page(Response(200, HTML, html.encode(), "https://s.example/note"))
+    return [link.url.removeprefix("https://").partition(".")[0] for link in links(page)]
+
+
+def a(name: str, more: str = "") -> str:
+    return f"<a href='https://{name}.example/' {more}>{name}</a>"
+
+
+FRAME = f"<header>{a('home')}</header><nav>{a('roll')}</nav>%s<aside>{a('aside')}</aside><footer>{a('theme')}</footer>"
+FRAMED: list[tuple[str, list[str]]] = [
+    (
+        f"<div class=h-entry>{a('reply', 'class=u-in-reply-to')}<div class=e-content>{a('one')}</div></div>",
+        ["reply", "one"],
+    ),
+    (f"<div class=hentry><p>{a('one')}</div>", ["one"]),
+    (f"<article><p>{a('one')}</article><article>{a('two')}</article>", ["one", "two"]),
+    (f"<main>{a('one')}</main>", ["one"]),
+    (f"<main>{a('outside')}<article class=h-entry>{a('one')}</article></main>", ["one"]),
+    (f"<article>{a('one')}<ol><li class='u-comment h-cite'>{a('they')}</ol></article>", ["one"]),
+    (f"<article>{a('one')}<section data-linkback=no>{a('they')}</section></article>", ["one"]),
+    (f"<article><template>{a('inert')}</template>{a('one')}</article>", ["one"]),
+    (f"<p>{a('one')}", ["home", "roll", "one", "aside", "theme"]),
+    ("<article></article>", []),
+]
+
+
+@pytest.mark.parametrize(("post", "names"), FRAMED)
+def test_the_links_of_a_post_are_not_those_of_its_frame(post: str, names: list[str]) -> None:
+    """Nobody listed in a sidebar is told of each post; a page that does not say where its post is has all its links."""
+    assert linked(FRAME % post) == names
+
+
+def test_links_of_a_page_too_wild_for_a_tree_are_all_its_links() -> None:
+    assert linked("<nav>" + a("roll") + "</nav>" + "<div>" * 300 + "<article>" + a("one")) == ["roll", "one"]

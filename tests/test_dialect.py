@@ -17,7 +17,8 @@ from linkback import urls
 from linkback.errors import StoreError
 from linkback.model import Claim, ClaimState, Delivery, Job, JobKind, Mention, Outcome, Status
 from linkback.store import ClaimRecord, Edit, Storage, Verdict, open_store
-from linkback.store.engine import Database, read_url, repeated
+from linkback.store.collisions import repeated
+from linkback.store.engine import Database, read_url
 from linkback.store.schema import claims
 from tests.databases import SERVERS, Databases
 

@@ -14,7 +14,8 @@ from sqlalchemy import make_url, text
 from linkback.errors import StoreError
 from linkback.model import Claim
 from linkback.store import ClaimRecord, open_store
-from linkback.store.engine import Collision, Database, read_url, repeated
+from linkback.store.collisions import Collision, repeated
+from linkback.store.engine import Database, read_url
 from tests.databases import SERVERS, Databases
 
 SITE = "https://bob.example"

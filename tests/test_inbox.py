@@ -161,7 +161,7 @@ def test_a_claim_and_its_job_are_recorded_together_or_not_at_all(site: Site, mon
         raise OSError("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("linkback.store.jobs.add", full)
+        patch.setattr("linkback.store.jobs.add_all", full)
         with pytest.raises(StoreError, match="disk full"):
             site.receive(WEBMENTION)
     assert site.store.open_claims(KEY) == []

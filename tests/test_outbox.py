@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy
@@ -60,7 +61,7 @@ def site(database: str, web: FakeWeb, clock: FakeClock) -> Iterator[Site]:
         yield site
 
 
-def a_site(database: str, web: FakeWeb, clock: FakeClock) -> Site:
+def a_site(database: str, web: FakeWeb, clock: FakeClock, **hooks: Any) -> Site:
     retry = Retry(delays=(60.0, 600.0), jitter=0.0)
     return Site(
         "https://s.example",
@@ -71,6 +72,7 @@ def a_site(database: str, web: FakeWeb, clock: FakeClock) -> Site:
         retry=retry,
         runner=External(),
         name="Mine",
+        **hooks,
     )
 
 
@@ -1046,3 +1048,45 @@ def test_what_was_owed_is_made_by_the_next_process(database: str, web: FakeWeb, 
     with a_site(database, web, clock) as second:
         assert second.drain() == 1
         assert only(second).outcome is Outcome.ACCEPTED
+
+
+# the hook
+
+
+@pytest.mark.parametrize(
+    ("replies", "waits", "heard"),
+    [
+        pytest.param([Response(202)], [], [Outcome.ACCEPTED], id="taken"),
+        pytest.param([Response(400)], [], [Outcome.REFUSED], id="refused"),
+        pytest.param([Response(503), Response(202)], [61], [Outcome.ACCEPTED], id="taken at the second try"),
+        pytest.param([Response(503)] * 3, [61, 601], [Outcome.FAILED], id="failed for good"),
+    ],
+)
+def test_the_host_hears_once_how_each_delivery_ended(
+    database: str, web: FakeWeb, clock: FakeClock, replies: list[Response], waits: list[int], heard: list[Outcome]
+) -> None:
+    told: list[Delivery] = []
+    web.pages |= {T: LISTENING[WM], WM: answers(*replies)}
+    with a_site(database, web, clock, on_delivery=told.append) as site:
+        site.publish(S, LINKS_T)
+        site.drain()
+        for seconds in waits:
+            assert told == [], "it will be tried again"
+            clock.advance(seconds)
+            site.drain()
+        assert [delivery.outcome for delivery in told] == heard
+        assert told[0].id == only(site).id
+
+
+def test_a_hook_for_deliveries_that_raises_does_no_harm(
+    database: str, web: FakeWeb, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    def hook(delivery: Delivery) -> None:
+        raise RuntimeError("the host's bug")
+
+    web.pages |= {T: LISTENING[WM], WM: Response(202)}
+    with a_site(database, web, clock, on_delivery=hook) as site:
+        site.publish(S, LINKS_T)
+        site.drain()
+        assert only(site).outcome is Outcome.ACCEPTED
+        assert "the host's bug" in caplog.text

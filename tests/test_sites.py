@@ -223,6 +223,55 @@ def test_one_set_of_endpoints_serves_all_blogs(sites: Sites) -> None:
     assert call(sites, "/healthz")[0] == "200 OK"
 
 
+def host(environ: Any, start_response: Any) -> list[bytes]:
+    start_response("200 OK", [("Content-Type", "text/html")])
+    return [b"<p>page"]
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "scheme", "base"),
+    [
+        ("a.example", "/post", "https", "https://a.example"),
+        ("b.example", "/blog/post", "https", "https://b.example"),
+        ("b.example", "/blog/c/post", "http", "https://b.example"),
+        ("b.example", "/elsewhere", "https", None),
+        ("nobody.example", "/post", "https", None),
+        ("", "/post", "https", None),
+        ("a b", "/post", "https", None),
+    ],
+)
+def test_pages_of_each_blog_advertise_under_its_own_name(
+    sites: Sites, name: str, path: str, scheme: str, base: str | None
+) -> None:
+    """Also behind a proxy that took the TLS away; a Host that is nobody's gets no signpost."""
+    said: list[Any] = []
+    environ = {"REQUEST_METHOD": "GET", "HTTP_HOST": name, "PATH_INFO": path, "wsgi.url_scheme": scheme}
+    chunks = sites.wsgi(host)(environ | {"SERVER_NAME": "x", "SERVER_PORT": "80"}, lambda *told: said.extend(told))  # type: ignore[arg-type]
+    body = b"".join(chunks)
+    links = [value for name, value in said[1] if name == "Link"]
+    assert links == ([] if base is None else [f'<{base}/linkback/webmention>; rel="webmention"'])
+    assert (b"trackback:ping" in body) == (base is not None)
+
+
+def test_the_endpoints_of_many_blogs_stand_beside_their_pages(sites: Sites) -> None:
+    said: list[str] = []
+    body = f"source={S}&target={B}post".encode()
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "HTTP_HOST": "b.example",
+        "PATH_INFO": "/linkback/webmention",
+        "CONTENT_TYPE": "application/x-www-form-urlencoded",
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.url_scheme": "https",
+        "wsgi.input": io.BytesIO(body),
+    }
+    sites.wsgi(host)(environ, lambda status, headers, *_: said.extend((status, dict(headers)["Location"])))  # type: ignore[arg-type]
+    assert said[0] == "201 Created"
+    assert said[1].startswith("https://b.example/linkback/status/")
+    sites.drain()
+    assert [mention.target for mention in sites.mentions(f"{B}post")] == [f"{B}post"]
+
+
 def test_an_inline_blog_answers_with_what_it_found(store: Storage, web: FakeWeb, clock: FakeClock) -> None:
     blog = Site(A, store=store, fetch=web, clock=clock, runner=External(), verify="inline")
     sites = Sites([blog], store=store, runner=External(), clock=clock)

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -93,6 +94,19 @@ def test_two_stores_in_memory_are_two() -> None:
     assert other.claim("a") is None
     one.close()
     other.close()
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///:memory:?timeout=1"])
+def test_all_threads_see_one_database_in_memory(url: str) -> None:
+    """However it is spelled: what a request takes, a worker's thread must find."""
+    store = open_store(url)
+    store.add_claim(CLAIM, due=NOON)
+    found: list[object] = []
+    thread = threading.Thread(target=lambda: found.append(store.claim("a")))
+    thread.start()
+    thread.join()
+    assert found == [CLAIM]
+    store.close()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -39,9 +40,11 @@ def site(web: FakeWeb, clock: FakeClock) -> Iterator[Site]:
         yield site
 
 
-def a_site(web: FakeWeb, clock: FakeClock, days: float = 30) -> Site:
+def a_site(web: FakeWeb, clock: FakeClock, days: float = 30, **hooks: Any) -> Site:
     policy = Policy(settle_seconds=0, recheck_days=days)
-    return Site("https://t.example", store="sqlite://", fetch=web, clock=clock, policy=policy, runner=External())
+    return Site(
+        "https://t.example", store="sqlite://", fetch=web, clock=clock, policy=policy, runner=External(), **hooks
+    )
 
 
 def mentioned(site: Site, protocol: str = "webmention") -> Mention:
@@ -227,3 +230,104 @@ def test_many_looks_are_no_failed_attempts(site: Site, web: FakeWeb, clock: Fake
         assert site.drain() == 1
     assert len(web.requests) == 13
     assert site.store.parked() == []
+
+
+# a person asks for a look
+
+
+@pytest.mark.parametrize("days", [30, 0], ids=["rechecks on", "rechecks off"])
+def test_a_look_that_a_person_asks_for_is_made_now(web: FakeWeb, clock: FakeClock, days: float) -> None:
+    with a_site(web, clock, days=days) as site:
+        mention = mentioned(site)
+        web.pages[S] = LINKING.replace("Note", "Changed")
+        clock.advance(60)
+        assert site.recheck(mention.id)
+        site.drain()
+        assert only(site).title == "Changed"
+        assert waits(site, clock) == (days * DAY or None)
+
+
+def test_a_look_brings_back_what_a_check_took_away(site: Site, web: FakeWeb, clock: FakeClock) -> None:
+    mention = mentioned(site)
+    web.pages[S] = Response(410)
+    assert site.recheck(mention.id)
+    site.drain()
+    assert only(site).status is Status.REMOVED
+    web.pages[S] = LINKING
+    assert site.recheck(mention.id)
+    site.drain()
+    assert only(site).status is Status.APPROVED
+
+
+def test_a_look_at_what_is_still_gone_changes_nothing(site: Site, web: FakeWeb, clock: FakeClock) -> None:
+    mention = mentioned(site)
+    web.pages[S] = Response(410)
+    for _ in range(3):
+        assert site.recheck(mention.id)
+        site.drain()
+    assert only(site).status is Status.REMOVED
+    assert waits(site, clock) is None
+
+
+def test_a_look_does_not_change_a_persons_word(site: Site, web: FakeWeb) -> None:
+    mention = mentioned(site)
+    site.moderate(mention.id, Status.SPAM)
+    assert not site.recheck(mention.id)
+    site.drain()
+    assert only(site).status is Status.SPAM
+    assert len(web.requests) == 1
+
+
+@pytest.mark.parametrize("id", ["", "0", "99", "nobody", "1 "])
+def test_there_is_nothing_to_look_at_without_a_mention(site: Site, id: str) -> None:
+    mentioned(site)
+    assert not site.recheck(id)
+
+
+def test_nobody_has_the_mentions_of_another_site_looked_at(site: Site, web: FakeWeb) -> None:
+    mention = mentioned(site)
+    other = Site("https://u.example", store=site.store, fetch=web, runner=External())
+    assert not other.recheck(mention.id)
+
+
+# what was taken away is told
+
+
+def test_a_mention_that_is_taken_away_is_told_once(web: FakeWeb, clock: FakeClock) -> None:
+    heard: list[Mention] = []
+    with a_site(web, clock, on_removed=heard.append) as site:
+        mention = mentioned(site)
+        assert heard == []
+        web.pages[S] = Response(410)
+        clock.advance(MONTH)
+        site.drain()
+        assert heard == [only(site)]
+        assert heard[0].status is Status.REMOVED
+        site.recheck(mention.id)
+        site.drain()
+        assert len(heard) == 1
+
+
+def test_a_mention_that_its_source_withdraws_is_told(web: FakeWeb, clock: FakeClock) -> None:
+    heard: list[Mention] = []
+    with a_site(web, clock, on_removed=heard.append) as site:
+        mentioned(site)
+        web.pages[S] = EMPTY
+        clock.advance(60)
+        site.receive(Claim("webmention", S, T))
+        site.drain()
+        clock.advance(60)
+        site.drain()
+        assert heard == [only(site)]
+
+
+def test_a_rejected_mention_whose_source_goes_is_not_told(web: FakeWeb, clock: FakeClock) -> None:
+    heard: list[Mention] = []
+    with a_site(web, clock, on_removed=heard.append) as site:
+        mention = mentioned(site)
+        site.moderate(mention.id, Status.REJECTED)
+        web.pages[S] = Response(410)
+        clock.advance(60)
+        site.receive(Claim("webmention", S, T))
+        site.drain()
+        assert heard == []

@@ -1,16 +1,16 @@
-"""Whether a post says what it said before: a digest of its content (protocols.md B-61).
+"""What of a page is its post: which links are its own, and whether it says what it said before (protocols.md B-61).
 
 Rule 1: the post's own words count, its title, and how it links: the frame of a page changes with other posts.
-Rule 2: what cannot be read as a tree counts as it is written.
+Rule 2: what cannot be read as a tree counts as it is written, and as a whole.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
-from linkback.page import Kind, Page
+from linkback.page import Kind, Link, Page
 from linkback.tree import Tree
 
 
@@ -30,6 +30,26 @@ def _words(page: Page) -> str:
     if page.kind is not Kind.HTML or not page.document.tame:
         return page.text
     try:
-        return Tree(page.text).content()
+        tree = Tree(page.text)
+        # a host that gives its post alone has no title but the one that is seen
+        return tree.content() if page.document.title else f"{tree.heading()}\n{tree.content()}"
     except Exception:  # noqa: BLE001 -- trees of unruly markup fail in ways nobody lists (rule 2)
         return page.text
+
+
+def links(page: Page) -> Iterator[Link]:
+    """The links of the page's post, in document order: not those of the page's frame, nor of comments in the post.
+
+    All links of a page that does not say where its post is, or that cannot be read as a tree.
+    """
+    wanted = _within(page)
+    return (link for link in page.links() if wanted is None or (link.element.name, link.element.position) in wanted)
+
+
+def _within(page: Page) -> frozenset[tuple[str, int]] | None:
+    if page.kind is not Kind.HTML or not page.document.tame:
+        return None
+    try:
+        return Tree(page.text).links_of_posts()
+    except Exception:  # noqa: BLE001 -- as above (rule 2)
+        return None

@@ -15,6 +15,7 @@ from functools import cached_property, partial
 from linkback import owing, sender
 from linkback.discoveries import Discoveries
 from linkback.errors import FetchError, LinkbackError, Reason, SourceGone
+from linkback.hooks import Hooks, tell
 from linkback.model import ARRIVED, Cause, Claim, Delivery, Endpoints, Job, Outcome
 from linkback.policy import Outgoing, Retry
 from linkback.protocols import Protocol
@@ -72,6 +73,7 @@ class Delivering:
     now: Callable[[], datetime]
     pause: Callable[[float], None]
     lease: timedelta
+    hooks: Hooks = field(default_factory=Hooks)
 
     @cached_property
     def _none(self) -> dict[tuple[str, int], frozenset[str]]:
@@ -111,6 +113,8 @@ class Delivering:
         log.info("%s to %s: %s %s", done.protocol, done.target, done.outcome, done.detail)
         rest = self.now() + timedelta(seconds=min(done.retry_after, _MOST_REST)) if done.retry_after else None
         self.store.finish_delivery(job, done, again=again, rest=rest)
+        if again is None:
+            tell(self.hooks.delivery, done)
 
     def give_up(self, job: Job) -> None:
         """Lay aside a delivery that cannot be made, until a person has it tried again."""
@@ -120,6 +124,7 @@ class Delivering:
         outcome = Outcome.UNKNOWN if owed.outcome is Outcome.UNKNOWN else Outcome.FAILED
         ended = replace(owed, outcome=outcome, detail="an internal error, see the log", attempts=job.attempts, again=0)
         self.store.finish_delivery(job, ended, parked=True)
+        tell(self.hooks.delivery, ended)
 
     def _owed(self, job: Job) -> Delivery | None:
         """The delivery to make; None, and the job has ended, where there is none, or it needs no making any more.

@@ -21,10 +21,19 @@ from linkback import __version__, urls
 from linkback.addresses import Guard
 from linkback.deadline import Deadline
 from linkback.door import Door, Peer, Progress, Resolver, tls_context
-from linkback.errors import Blocked, TooManyRedirects
+from linkback.errors import Blocked, ConfigurationError, TooManyRedirects
 from linkback.exchange import Exchange, translated
 from linkback.urls import Url
-from linkback.wire import DEFAULT_ACCEPT, FOLLOWED_BY_GET, FOLLOWED_BY_POST, Headers, Request, Response
+from linkback.wire import (
+    DEFAULT_ACCEPT,
+    FOLLOWED_BY_GET,
+    FOLLOWED_BY_POST,
+    Headers,
+    HeadersLike,
+    Request,
+    Response,
+    as_headers,
+)
 
 #: fields that say how this one request is framed and routed, which is never the caller's business
 _OURS = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "expect", "upgrade"})
@@ -92,16 +101,22 @@ class Fetcher:
             resolver=resolver or socket.getaddrinfo,
         )
 
-    def get(self, url: str, *, accept: str = DEFAULT_ACCEPT, purpose: str = "") -> Response:
+    def get(self, url: str, *, accept: str = DEFAULT_ACCEPT, purpose: str = "", headers: HeadersLike = ()) -> Response:
         """GET a page, following redirects; any status comes back as a Response.
 
-        `purpose` is told to the server in the User-Agent. The fragment of `url` is not sent. The body is cut at
+        `purpose` is told to the server in the User-Agent. `headers` go along, such as `If-None-Match`, apart from those
+        that frame the request. The fragment of `url` is not sent. The body is cut at
         `Limits.bytes`, and then `truncated` is set; it is set as well where a body just stops, with nothing to say
-        that this is its end. The body of a media type that is not `readable` is left where it is: b"".
+        that this is its end. The body of a media type that is neither `readable` nor named in `accept` is left where it
+        is: b"".
         Raises `Blocked`, `Unreachable`, `TimedOut` or `TooManyRedirects` (protocols.md A-1 to A-9, D-10, D-20 to D-23).
         """
-        headers = (("User-Agent", user_agent(self._product, purpose)), ("Accept", accept))
-        errand = _Errand("GET", headers, None, FOLLOWED_BY_GET, self._limits.bytes, readable)
+        more = tuple((name, value) for name, value in as_headers(headers) if name.lower() not in _OURS)
+        fields = (("User-Agent", user_agent(self._product, purpose)), ("Accept", accept), *more)
+        named = frozenset(part.partition(";")[0].strip().lower() for part in accept.split(","))
+        errand = _Errand(
+            "GET", fields, None, FOLLOWED_BY_GET, self._limits.bytes, lambda kind: kind in named or readable(kind)
+        )
         return self._run(url, errand, self._limits.seconds)
 
     def send(self, request: Request) -> Response:
@@ -198,3 +213,15 @@ def _onward(page: Url, fields: Headers, progress: Progress) -> Url:
     if onward is None:
         raise TooManyRedirects(progress.url, "a redirect that leads nowhere", sent=progress.sent)
     return _admitted(onward, progress)
+
+
+def make_fetcher(networks: Iterable[str], ports: Iterable[str], *, contact: str = "") -> Fetcher:
+    """The door as settings ask for it: private networks and further ports that are open, in words.
+
+    `contact` is the URL that its User-Agent names. Raises `ConfigurationError` for a network or a port that is none.
+    """
+    ports, defaults = tuple(ports), Limits()
+    if not all(port.isascii() and port.isdigit() and 0 < int(port) < 65536 for port in ports):
+        raise ConfigurationError(f"a port is a number from 1 to 65535, not {', '.join(ports)}")
+    limits = Limits(ports=defaults.ports | {int(port) for port in ports}) if ports else defaults
+    return Fetcher(allow=networks, limits=limits, user_agent=introduction(contact))

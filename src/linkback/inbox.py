@@ -11,11 +11,12 @@ import logging
 import math
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from linkback import upkeep, urls
 from linkback.errors import LinkbackError, Reason, Refused
+from linkback.hooks import Hooks, tell
 from linkback.model import Backlink, Claim, ClaimState, Job, Mention, Status
 from linkback.ownpages import OwnPages
 from linkback.page import Page
@@ -61,7 +62,7 @@ class Inbox:
     protocols: dict[str, Protocol]
     now: Callable[[], datetime]
     lease: timedelta
-    on_mention: Callable[[Mention], None] | None = None
+    hooks: Hooks = field(default_factory=Hooks)
     inline: bool = False
 
     def receive(self, claim: Claim) -> ClaimRecord:
@@ -138,6 +139,8 @@ class Inbox:
         self.store.finish_check(job, replace(verdict, recheck=self._recheck(verdict, before), anew=bool(joined)))
         if verdict.mention is not None:
             self._tell(job.subject, verdict.mention)
+        if verdict.removed:
+            self._tell_removed(job.subject, before)
 
     def _recheck(self, verdict: Verdict, before: Mention | None) -> datetime | None:
         """When to look again at the mention that a check leaves; soon where it did not see the link."""
@@ -164,11 +167,11 @@ class Inbox:
             for record in last
             if record is not None
         ]
-        due = upkeep.due(self.policy, before, now)
-        if before is None or not records or due is None:
+        if before is None or not records:
             self.store.end(job)
             return
         if before.status in upkeep.UNSEEN:
+            due = upkeep.due(self.policy, before, now)
             self.store.finish_check(job, Verdict(key=job.subject, page=records[0].page, claims=(), recheck=due))
             return
         if not self._may_read(job, records[0].claim):
@@ -183,8 +186,10 @@ class Inbox:
         again = None if removed else upkeep.due(self.policy, mention, now)
         verdict = Verdict(key=job.subject, page=records[0].page, claims=(), mention=mention, removed=removed)
         self.store.finish_check(job, replace(verdict, recheck=again))
-        if found is not None and _state(before, found) is ClaimState.UPDATED:
+        if found is not None and _state(before, found) in (ClaimState.UPDATED, ClaimState.SUCCESS):
             self._tell(job.subject, found)
+        if removed:
+            self._tell_removed(job.subject, before)
 
     def give_up(self, job: Job) -> None:
         """Lay aside a job that cannot be done; its claims have failed until a person has it tried again."""
@@ -296,15 +301,16 @@ class Inbox:
 
     def _tell(self, key: str, found: Mention) -> None:
         log.info("%s mentions %s", found.source, found.target)
-        if self.on_mention is None:
+        if self.hooks.mention is not None:
+            tell(self.hooks.mention, self.store.mention_for(key))
+
+    def _tell_removed(self, key: str, before: Mention | None) -> None:
+        """Tell of a mention that a check took away; one that a moderator had hidden is left as it is."""
+        if self.hooks.removed is None or before is None or before.status is Status.REMOVED:
             return
-        mention = self.store.mention_for(key)
-        try:
-            if mention is not None:
-                self.on_mention(mention)
-        except Exception:
-            # the mention is recorded; what the host does with it is the host's
-            log.exception("the on_mention hook failed")
+        after = self.store.mention_for(key)
+        if after is not None and after.status is Status.REMOVED:
+            tell(self.hooks.removed, after)
 
 
 def _waiting(look: _Look, now: datetime) -> ClaimRecord:

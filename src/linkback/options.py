@@ -179,14 +179,7 @@ def stored(database: str) -> Iterator[Storage]:
 
 
 def fetcher(networks: tuple[str, ...], ports: tuple[str, ...], *, contact: str = "") -> Fetcher:
-    """The door as the options ask for it; `contact` is the URL that its User-Agent names.
+    """The door as the options ask for it, as `fetch.make_fetcher` makes it."""
+    from linkback.fetch import make_fetcher
 
-    Raises `ConfigurationError` for a network or a port that is none.
-    """
-    from linkback.fetch import Fetcher, Limits, introduction
-
-    defaults = Limits()
-    if not all(port.isascii() and port.isdigit() and 0 < int(port) < 65536 for port in ports):
-        raise ConfigurationError(f"a port is a number from 1 to 65535, not {', '.join(ports)}")
-    limits = Limits(ports=defaults.ports | {int(port) for port in ports}) if ports else defaults
-    return Fetcher(allow=networks, limits=limits, user_agent=introduction(contact))
+    return make_fetcher(networks, ports, contact=contact)

@@ -63,13 +63,16 @@ class Outgoing:
     """Whom a site tells of its links, and at which pace.
 
     A link is passed over that has one of `skip_rels`, that leads to one of `skip_hosts` or a subdomain, or to the
-    post's own host with `skip_same_host`, and any with `data-linkback="no"` (protocols.md B-1, B-5). `host_seconds` lie
-    between two POSTs to one host (B-12). A post may have `most_links`, and its page `most_bytes`.
+    post's own host with `skip_same_host`, and any with `data-linkback="no"` (protocols.md B-1, B-5). With `post_only`
+    also those of the page's frame and of comments, where the page says what its post is: by microformats, `<article>`
+    or `<main>`. `host_seconds` lie between two POSTs to one host (B-12). A post may have `most_links`, and its page
+    `most_bytes`.
     """
 
     skip_rels: Collection[str] = ()
     skip_hosts: Collection[str] = ()
     skip_same_host: bool = False
+    post_only: bool = False
     host_seconds: float = 1.0
     most_links: int = 5_000
     most_bytes: int = 5_242_880

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from linkback import discovery, extract, urls
+from linkback import content, discovery, extract, urls
 from linkback.errors import BadStatus, Blocked, FetchError, LinkbackError, Refused
 from linkback.model import Backlink, Claim, Delivery, Endpoints, Outcome
 from linkback.page import Page
@@ -45,7 +45,7 @@ def look(fetch: Fetch, url: str, protocols: Sequence[Protocol]) -> tuple[Endpoin
 def targets(page: Page, source: str, outgoing: Outgoing = _EVERY) -> Iterator[str]:
     """The URLs a page links to, as written, each once, that are to be told; never itself (protocols.md B-1 to B-5)."""
     known = set()
-    for link in page.links():
+    for link in content.links(page) if outgoing.post_only else page.links():
         if link.url not in known and outgoing.wants(link, source):
             known.add(link.url)
             yield link.url

@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from linkback import urls
+from linkback.background import Background
 from linkback.delivering import Delivering
 from linkback.errors import ConfigurationError, Reason, Refused, StoreError
+from linkback.hooks import Hooks
 from linkback.inbox import Inbox
 from linkback.jobs import Embedded, Runner
 from linkback.model import Claim, ClaimState, Delivery, Job, JobKind, Mention, Receipt, Status
@@ -24,6 +25,7 @@ from linkback.ownpages import OwnPages, Resolve
 from linkback.policy import Outgoing, Policy, Retry
 from linkback.protocols import BUILTIN, Protocol, advertise_elements, advertise_markup
 from linkback.store import DEFAULT_STORE, ClaimRecord, Storage, open_store
+from linkback.upkeep import UNSEEN
 from linkback.wire import Fetch
 from linkback.work import LEASE_SECONDS, Work
 
@@ -43,7 +45,7 @@ def utcnow() -> datetime:
     return datetime.now(UTC)
 
 
-class Site:
+class Site(Background):
     """One blog: its pages, its mentions, its deliveries.
 
     `url` is the blog's address; every page under it is ours unless `resolve` is given, which maps a URL on our host,
@@ -56,9 +58,10 @@ class Site:
     `retry` how often a failed attempt is made again. `name` is the blog's, as TrackBack sends it. `verify` is
     "queued", or "inline" to check each claim before it is answered, once: whoever sends it waits for that, and is
     told what was found. `runner` does the work: threads of this process by default. `on_mention` is called with each
-    mention that a check wrote; what it raises is logged. `clock` gives the present, aware; with `pause` a worker
-    waits some seconds for its turn at a host. Raises `ConfigurationError` for a URL that is none and a `verify` that
-    is neither, `StoreError` for a store that cannot be opened.
+    mention that a check wrote, `on_removed` with each that one took away, `on_delivery` with each delivery that will
+    not be tried again by itself, all in the thread that did the work; what they raise is logged. `clock` gives the
+    present, aware; with `pause` a worker waits some seconds for its turn at a host. Raises `ConfigurationError` for a
+    URL that is none and a `verify` that is neither, `StoreError` for a store that cannot be opened.
 
     One site may be shared by threads, and used after a fork: the child starts threads of its own. Like anything with
     threads it must not be forked while they work, as C libraries such as SQLite hold locks then; servers fork before
@@ -82,6 +85,8 @@ class Site:
         verify: Literal["queued", "inline"] = "queued",
         runner: Runner | None = None,
         on_mention: Callable[[Mention], None] | None = None,
+        on_removed: Callable[[Mention], None] | None = None,
+        on_delivery: Callable[[Delivery], None] | None = None,
         clock: Callable[[], datetime] = utcnow,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -93,6 +98,7 @@ class Site:
         self.protocols: Sequence[Protocol] = tuple(protocols)
         self.store = open_store(store) if isinstance(store, str) else store
         self._clock = clock
+        hooks = Hooks(mention=on_mention, removed=on_removed, delivery=on_delivery)
         fetch = fetch if fetch is not None else _default_fetch(self.url)
         self._retry = retry = retry or Retry()
         # tries that end in an answer count too: they must not look like workers that died
@@ -106,7 +112,7 @@ class Site:
             protocols={protocol.name: protocol for protocol in self.protocols},
             now=clock,
             lease=timedelta(seconds=LEASE_SECONDS),
-            on_mention=on_mention,
+            hooks=hooks,
             inline=verify == "inline",
         )
         outgoing = outgoing or Outgoing()
@@ -128,15 +134,10 @@ class Site:
             now=clock,
             pause=pause,
             lease=timedelta(seconds=LEASE_SECONDS),
+            hooks=hooks,
         )
-        self._work = Work(
-            store=self.store,
-            runner=runner if runner is not None else Embedded(),
-            do=self.run,
-            clock=clock,
-            pause=pause,
-            site=self.url,
-        )
+        runner = runner if runner is not None else Embedded()
+        super().__init__(Work(store=self.store, runner=runner, do=self.run, clock=clock, pause=pause, site=self.url))
 
     def receive(self, claim: Claim) -> Receipt:
         """Take a claim: judged without the network, recorded with its job, checked soon, or now where `verify` says so.
@@ -245,6 +246,19 @@ class Site:
             return None
         return self.store.moderate(mention.id, status)
 
+    def recheck(self, id: str) -> bool:
+        """Have the source of a mention looked at again now, also of one that was taken away.
+
+        False where there is no such mention, its job is laid aside, or a person rejected it or marked it as spam: that
+        stands, whatever is found. Raises `StoreError`.
+        """
+        mention = self.store.mention(str(id))
+        if mention is None or mention.site != self.url or mention.status in UNSEEN:
+            return False
+        found = self.store.recheck(mention.id, due=self._clock())
+        self._work.runner.nudge()
+        return found
+
     def find(self, url: str) -> str:
         """The permalink of the page of ours that a URL means.
 
@@ -274,34 +288,6 @@ class Site:
         elements = advertise_elements(self.protocols, base, permalink)
         return elements + advertise_markup(self.protocols, base, permalink, title)
 
-    def start(self) -> None:
-        """Begin to run what is due, also what an earlier process left behind."""
-        self._work.runner.nudge()
-
-    @property
-    def runner(self) -> Runner:
-        """Who does the work of this site in the background."""
-        return self._work.runner
-
-    def run_by(self, runner: Runner) -> None:
-        """Have another runner do the background work."""
-        self._work.runner.stop(0)
-        self._work = replace(self._work, runner=runner)
-
-    def drain(self, kind: JobKind | None = None, *, patience: float = 0.0) -> int:
-        """Do everything that is due now, of one kind or of both, and give the number of jobs that this thread did.
-
-        With `patience` also what comes due within so many seconds after that, as deliveries to one host do. Ends when
-        also those have ended that the threads of `runner` had in hand, however long they take, so that nothing is cut
-        short by closing the site next. Jobs that another process holds are not waited for, and nothing is where a job
-        itself calls this (`on_mention`). Raises `StoreError`.
-        """
-        return self._work.drain(kind, patience=patience)
-
-    def work(self, kind: JobKind | None = None, *, id: int | None = None) -> bool:
-        """Do one due job, of a kind or of any, or of an id; false where none is due. Raises `StoreError`."""
-        return self._work.step(kind, id)
-
     def run(self, job: Job) -> None:
         """Do a job of this site that was leased; raises `StoreError` where how it ended could not be recorded."""
         box = self._inbox if job.kind is JobKind.CHECK else self._delivering
@@ -327,20 +313,6 @@ class Site:
         from linkback.adapters.wsgi import around, endpoints
 
         return endpoints(self, base=base) if app is None else around(app, self, prefix=prefix, base=base)
-
-    def close(self, timeout: float = 12.0) -> None:
-        """Stop the work of this process, waiting at most `timeout` seconds, and let go of the store.
-
-        Nothing new is begun, and what is queued stays queued; `drain` first to have it done. A job that lasts longer
-        is given back, for whoever works next.
-        """
-        self._work.close(timeout)
-
-    def __enter__(self) -> Site:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
 
 def _default_fetch(url: str) -> Fetch:

@@ -9,14 +9,14 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from linkback import urls
+from linkback.background import Background
 from linkback.errors import ConfigurationError, Reason, Refused
 from linkback.jobs import Embedded, External, Runner
-from linkback.model import Claim, Job, JobKind, Mention, Receipt, Status
+from linkback.model import Claim, Job, Mention, Receipt, Status
 from linkback.protocols import BUILTIN, Protocol
 from linkback.site import Site, utcnow
 from linkback.store import ClaimRecord, Storage
@@ -33,7 +33,7 @@ SiteOf = Callable[[str], Site | None]
 _UNKNOWN_SITE = timedelta(hours=1)
 
 
-class Sites:
+class Sites(Background):
     """The blogs of one host, with one set of endpoints.
 
     `sites` are the blogs, or a function that gives the one a URL belongs to: it is asked for each claim and each job,
@@ -64,7 +64,7 @@ class Sites:
         self._site_of: SiteOf = sites if callable(sites) else _Listed(listed).site_of
         self._clock = clock
         runner = runner if runner is not None else Embedded()
-        self._work = Work(store=self.store, runner=runner, do=self.run, clock=clock, pause=pause)
+        super().__init__(Work(store=self.store, runner=runner, do=self.run, clock=clock, pause=pause))
 
     def site_of(self, url: str) -> Site:
         """The blog that a URL belongs to; raises `Refused` with TARGET_UNKNOWN where it is nobody's."""
@@ -72,6 +72,18 @@ class Sites:
         if site is None:
             raise Refused(Reason.TARGET_UNKNOWN, f"{url} is on none of our sites")
         return site
+
+    def at(self, host: str, path: str) -> Site:
+        """The blog that a request is for, by its Host and its path and query; raises `Refused` where it is nobody's.
+
+        A proxy may have taken the TLS away, so the blog may be known by either scheme.
+        """
+        for scheme in ("https", "http"):
+            url = f"{scheme}://{host}{path}"
+            site = self._known(url) if urls.is_argument(url) else None
+            if site is not None:
+                return site
+        raise Refused(Reason.TARGET_UNKNOWN, f"{host} is none of our sites")
 
     def _known(self, url: str) -> Site | None:
         site = self._site_of(url)
@@ -115,23 +127,6 @@ class Sites:
         except Refused:
             return []
 
-    def start(self) -> None:
-        """Begin to run what is due, also what an earlier process left behind."""
-        self._work.runner.nudge()
-
-    def run_by(self, runner: Runner) -> None:
-        """Have another runner do the background work from now on."""
-        self._work.runner.stop(0)
-        self._work = replace(self._work, runner=runner)
-
-    def drain(self, kind: JobKind | None = None, *, patience: float = 0.0) -> int:
-        """Do everything that is due now, for any blog, as `Site.drain` does."""
-        return self._work.drain(kind, patience=patience)
-
-    def work(self, kind: JobKind | None = None, *, id: int | None = None) -> bool:
-        """Do one due job, for any blog, as `Site.work` does; false where it, or nothing, is due."""
-        return self._work.step(kind, id)
-
     def run(self, job: Job) -> None:
         """Do a job that was leased; one whose blog is not known here is left for an hour."""
         try:
@@ -146,21 +141,11 @@ class Sites:
             return
         site.run(job)
 
-    def wsgi(self, *, base: str = "") -> WSGIApplication:
-        """The endpoints of all blogs as one WSGI application; `base` is its public URL."""
-        from linkback.adapters.wsgi import endpoints
+    def wsgi(self, app: WSGIApplication | None = None, *, prefix: str = "/linkback", base: str = "") -> WSGIApplication:
+        """The endpoints of all blogs as one WSGI application; around a host's `app`, under `prefix`, as `Site.wsgi`."""
+        from linkback.adapters.wsgi import around, endpoints
 
-        return endpoints(self, base=base)
-
-    def close(self, timeout: float = 12.0) -> None:
-        """Stop the work of this process, waiting at most `timeout` seconds, and let go of the store."""
-        self._work.close(timeout)
-
-    def __enter__(self) -> Sites:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
+        return endpoints(self, base=base) if app is None else around(app, self, prefix=prefix, base=base)
 
 
 class _Listed:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from linkback import urls
 from linkback.errors import Blocked, TooManyRedirects, Unreachable
-from linkback.wire import FOLLOWED_BY_GET, FOLLOWED_BY_POST, Request, Response
+from linkback.wire import FOLLOWED_BY_GET, FOLLOWED_BY_POST, HeadersLike, Request, Response, as_headers
 
 #: what a URL answers: HTML, a whole response, an exception to raise, or a function of the request
 Answering = str | Response | Exception | Callable[[Request], Response]
@@ -46,10 +46,10 @@ class FakeWeb:
         """The POSTs among the requests."""
         return [request for request in self.requests if request.method == "POST"]
 
-    def get(self, url: str, *, accept: str = "*/*", purpose: str = "") -> Response:
+    def get(self, url: str, *, accept: str = "*/*", purpose: str = "", headers: HeadersLike = ()) -> Response:
         """GET a page, following redirects; raises what its URL was told to raise."""
-        headers = (("Accept", accept), ("User-Agent", f"linkback ({purpose})"))
-        return self._run(Request("GET", url, headers), FOLLOWED_BY_GET)
+        fields = (("Accept", accept), ("User-Agent", f"linkback ({purpose})"), *as_headers(headers))
+        return self._run(Request("GET", url, fields), FOLLOWED_BY_GET)
 
     def send(self, request: Request) -> Response:
         """Deliver one POST; redirects other than 303 get the same request again."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from linkback.elements import LINKING
 from linkback.markup import soup
 from linkback.plaintext import collapse, head, tail
 from linkback.tagsoup import TEMPLATE_END
@@ -33,6 +34,9 @@ _BLOCKS = frozenset(_BLOCK_NAMES.split())
 _UNSEEN = frozenset(_UNSEEN_NAMES.split())
 #: where a page has its post, best first: microformats, then HTML's own words for it
 _POST_CLASSES = ("e-content", "h-entry", "entry-content", "hentry")
+_POSTS = frozenset({"h-entry", "hentry", "h-event", "h-review", "h-recipe"})
+#: what others said of a post, and stands in it
+_COMMENTS = frozenset({"u-comment", "p-comment", "u-like", "p-like", "u-repost", "p-repost"})
 _POST_ELEMENTS = ("article", "main", "body")
 #: what microformats make of classes, and where their values stand
 _MARK = re.compile(r"^(?:h|u|p|e|dt)-[a-z]")
@@ -96,6 +100,36 @@ class Tree:
         for name in _POST_ELEMENTS:
             posts = posts or list(self.elements(name))
         return "\n".join(part for post in posts for part in (self.text(post, own=True), *self._marks(post)))
+
+    def links_of_posts(self) -> frozenset[tuple[str, int]] | None:
+        """The elements that link from within the page's posts: name, and how many of that name stand before.
+
+        A post is what microformats say or, without them, HTML itself: `<article>`, or `<main>`. Comments in it are not
+        the author's, nor is what is marked so. None where the page does not say where its posts are.
+        """
+        from bs4 import Tag
+
+        posts: list[Tag] = list(self.outermost(_POSTS))
+        for name in ("article", "main"):
+            posts = posts or list(self.elements(name))
+        begun, counts = frozenset(map(id, posts)), dict.fromkeys(LINKING, 0)
+        found: set[tuple[str, int]] = set()
+        todo: list[tuple[PageElement, bool]] = [(self.soup, False)]
+        while todo:
+            node, inside = todo.pop()
+            if isinstance(node, Tag):
+                inside = (inside or id(node) in begun) and not _is_of_others(node)
+                if node.name in counts:
+                    if inside:
+                        found.add((node.name, counts[node.name]))
+                    counts[node.name] += 1
+                todo.extend((child, inside) for child in reversed(node.contents))
+        return frozenset(found) if posts else None
+
+    def heading(self) -> str:
+        """What the page calls itself where its readers look: its first heading, or a post's name; "" without one."""
+        named = self.outermost(frozenset({"p-name", "entry-title"}))
+        return next((text for tag in (*self.elements("h1"), *named) if (text := self.text(tag, own=True))), "")
 
     def _marks(self, post: Tag) -> Iterator[str]:
         """The microformats of a post: what its classes and values say, which no reader sees (an RSVP, a date)."""
@@ -175,6 +209,11 @@ def _is_unseen(tag: Tag) -> bool:
 
 def _is_not_own(tag: Tag) -> bool:
     return str(tag.get("data-linkback", "")).strip().lower() == "no"
+
+
+def _is_of_others(tag: Tag) -> bool:
+    """Whether an element of a post is none of its author's: a comment, a like."""
+    return _is_not_own(tag) or not _COMMENTS.isdisjoint(classes(tag))
 
 
 def alternative(link: Tag) -> str:

@@ -13,7 +13,8 @@ from linkback.errors import StoreError
 from linkback.model import ClaimState, Outcome, Status
 from linkback.store import migrations, open_store
 from linkback.store.engine import upgrade
-from linkback.store.schema import SCHEMA_REVISION, VERSION_TABLE, digest, metadata
+from linkback.store.keys import digest
+from linkback.store.schema import SCHEMA_REVISION, VERSION_TABLE, metadata
 from tests.crash.backends import engine
 from tests.crash.state import check, rows, same, sound
 from tests.crash.sweep import Run

@@ -248,6 +248,12 @@ class Storage(typing.Protocol):
     def moderate(self, id: str, status: Status) -> Mention | None:
         """Give a mention the status a person chose; it lasts. None if there is no such mention."""
 
+    def recheck(self, id: str, *, due: datetime) -> bool:
+        """Have the pair of a mention looked at again by `due`, its attempts forgotten.
+
+        False, and nothing done, where there is no such mention, or its job waits for a person.
+        """
+
     def close(self) -> None:
         """Let go of the database."""
 

@@ -10,13 +10,12 @@ and so gives that by itself. On a server they run side by side at READ COMMITTED
   is over. Only one turn is taken, before any row, so those who wait for turns never wait in a ring.
 - A row that others may change without that turn (a job by `lease`, a mention by `moderate`) is read FOR UPDATE.
 - What is still left to chance (a deadlock, two that insert one unique key) undoes one of the two as a whole; the
-  database says so (`collided`), and `engine.repeated` does that one again, when it sees what the other wrote.
+  database says so (`collided`), and `collisions.repeated` does that one again, when it sees what the other wrote.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -117,8 +116,3 @@ def load(make: Callable[[], Engine], *, server: str, extra: str) -> Engine:
         return make()
     except ImportError as error:
         raise StoreError(f'{server} needs its driver, pip install "linkback[{extra}]" ({error})') from error
-
-
-def hashed(*parts: str) -> bytes:
-    """32 bytes that stand for a name of any length: databases limit the names of locks."""
-    return hashlib.sha256("\0".join(("linkback", *parts)).encode("utf-8", "surrogatepass")).digest()

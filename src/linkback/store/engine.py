@@ -9,11 +9,8 @@ Rule 4: what two transactions may do to each other is told in `dialect`; one tha
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
-import random
 import threading
-import time
 import typing
 from collections.abc import Callable, Iterator
 
@@ -21,16 +18,18 @@ from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, insp
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from linkback.errors import StoreError
+from linkback.store.collisions import TRIES, Collision, let_others_go
 from linkback.store.dialect import WRITES, Dialect
 from linkback.store.mysql import MySql
 from linkback.store.postgres import Postgres
 from linkback.store.schema import SCHEMA_REVISION, VERSION_TABLE, metadata
 from linkback.store.sqlite import Sqlite
 
-P = typing.ParamSpec("P")
 T = typing.TypeVar("T")
 
 _version = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32)))
+#: where Django keeps which of its migrations have been run
+_DJANGO = "django_migrations"
 _DIALECTS: dict[str, type[Dialect]] = {
     "sqlite": Sqlite,
     "postgresql": Postgres,
@@ -38,10 +37,6 @@ _DIALECTS: dict[str, type[Dialect]] = {
     "mysql": MySql,
     "mariadb": MySql,
 }
-#: how often a transaction is tried that others keep undoing
-_TRIES = 8
-#: how many seconds to let the other go ahead, at most, after the first collision; twice that after the next, and so on
-_PAUSE = 0.005
 
 
 def read_url(text: str) -> Dialect:
@@ -57,29 +52,6 @@ def read_url(text: str) -> Dialect:
         shown = url.set(query={}).render_as_string(hide_password=True)
         raise StoreError(f"linkback speaks SQLite, PostgreSQL, MySQL and MariaDB, which this is not: {shown}")
     return kind.of(url)
-
-
-class Collision(StoreError):
-    """Two transactions met, and this one was undone: done again as a whole, it comes after the other."""
-
-
-def repeated(method: Callable[P, T]) -> Callable[P, T]:
-    """Have a method that is one transaction called again where it collided with another, a few times at most."""
-
-    @functools.wraps(method)
-    def tried(*args: P.args, **kwargs: P.kwargs) -> T:
-        for number in range(_TRIES - 1):
-            with contextlib.suppress(Collision):
-                return method(*args, **kwargs)
-            _let_others_go(number)
-        return method(*args, **kwargs)
-
-    return tried
-
-
-def _let_others_go(number: int) -> None:
-    # those who collided once would do so again if they came back together
-    time.sleep(random.uniform(0, _PAUSE * 2**number))  # noqa: S311
 
 
 class Database:
@@ -152,13 +124,13 @@ class Database:
             if connection.dialect.name == "sqlite":
                 # whoever writes is alone, and in the driver's own mode the end of a savepoint would be a commit
                 return work()
-            for number in range(_TRIES - 1):
+            for number in range(TRIES - 1):
                 try:
                     return self._apart(connection, work)
                 except DBAPIError as error:
                     if not self._dialect.collided(error.orig):
                         raise
-                _let_others_go(number)
+                let_others_go(number)
             return self._apart(connection, work)
 
     def _apart(self, connection: Connection, work: Callable[[], T]) -> T:
@@ -199,7 +171,13 @@ class Database:
     def _bring_up_to_date(self, *, create: bool, upgrade: bool) -> None:
         with self.read() as connection:
             revision = _revision(connection)
-            stray = next((name for name in inspect(connection).get_table_names() if name in metadata.tables), None)
+            names = set(inspect(connection).get_table_names())
+        stray = next((name for name in sorted(names) if name in metadata.tables), None)
+        # a schema of ours begins with the table of its version, also while another process makes it
+        if stray is not None and VERSION_TABLE not in names and _DJANGO in names:
+            raise StoreError(
+                f"{self.name}: its tables are those of a Django project: manage.py has the commands for them"
+            )
         if revision is None and not create:
             raise StoreError(f"no linkback database at {self.name}")
         # where tables appear one by one, another process may be making them

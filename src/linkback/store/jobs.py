@@ -1,11 +1,6 @@
-"""Leases on work that is due.
+"""The statements about jobs.
 
-Rule 1: the attempt is counted in the same UPDATE that takes the lease, so a job that kills its worker is counted.
-Rule 2: a lease is known by the job's id and the number of the lease: a worker that was too slow finds it gone.
-Rule 3: a job that begins anew is a new row, or an old lease could match it by chance.
-Rule 4: a job that is held is due when its lease ends, so one index finds whatever is to be done next.
-
-Every function takes a connection in a writing transaction unless it only reads.
+Rule: the attempt is counted in the same UPDATE that takes the lease, so a job that kills its worker is counted.
 """
 
 from __future__ import annotations
@@ -14,16 +9,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, true, update
 
 from linkback.model import Job, JobKind
-from linkback.store import Backlog
-from linkback.store.schema import digest, jobs, parts
-
-
-def add(connection: Connection, site: str, kind: JobKind, subject: str, due: datetime) -> None:
-    """Make a job that nobody has tried."""
-    add_all(connection, site, kind, {subject: due})
+from linkback.store import Backlog, rows
+from linkback.store.keys import digest, parts
+from linkback.store.schema import jobs
 
 
 def add_all(connection: Connection, site: str, kind: JobKind, due: Mapping[str, datetime]) -> None:
@@ -33,33 +24,15 @@ def add_all(connection: Connection, site: str, kind: JobKind, due: Mapping[str, 
         connection.execute(insert(jobs), [{"subject": subject, "due": when, **same} for subject, when in due.items()])
 
 
-def renew(connection: Connection, site: str, kind: JobKind, subject: str, *, due: datetime, now: datetime) -> bool:
-    """Have a job for a subject by `due`, its attempts forgotten; one that is leased at `now` stays as it is.
-
-    False, and nothing done, where it waits for a person.
-    """
-    found = _found(connection, kind, subject)
-    if found is not None:
-        if found.due is None or _is_held(found, now):
-            return found.due is not None
-        due = min(due, found.due)
-        connection.execute(delete(jobs).where(_about(kind, subject)))
-    add(connection, site, kind, subject, due)
-    return True
+def locked(connection: Connection, kind: JobKind, subject: str) -> Any:
+    """The `due` and `leased_until` of a subject's job, its row to oneself; None where there is none."""
+    chosen = select(jobs.c.due, jobs.c.leased_until).where(_about(kind, subject))
+    return connection.execute(chosen.with_for_update()).first()
 
 
-def owe(connection: Connection, site: str, delivery: str, *, due: datetime, now: datetime, exact: bool) -> None:
-    """Have a job for a delivery that is owed again, by `due` or, with `exact`, not before it either.
-
-    One that is leased at `now` stays as it is: its end finds that the delivery was owed anew.
-    """
-    found = _found(connection, JobKind.DELIVER, delivery)
-    if found is not None:
-        if _is_held(found, now):
-            return
-        due = due if exact or found.due is None else min(due, found.due)
-        connection.execute(delete(jobs).where(_about(JobKind.DELIVER, delivery)))
-    add(connection, site, JobKind.DELIVER, delivery, due)
+def remove(connection: Connection, kind: JobKind, subject: str) -> None:
+    """Take a subject's job away, whoever has it."""
+    connection.execute(delete(jobs).where(_about(kind, subject)))
 
 
 def subjects(connection: Connection, kind: JobKind, among: Sequence[str]) -> set[str]:
@@ -71,15 +44,6 @@ def subjects(connection: Connection, kind: JobKind, among: Sequence[str]) -> set
     return found
 
 
-def _found(connection: Connection, kind: JobKind, subject: str) -> Row[*tuple[Any, ...]] | None:
-    chosen = select(jobs.c.due, jobs.c.leased_until).where(_about(kind, subject))
-    return connection.execute(chosen.with_for_update()).first()
-
-
-def _is_held(job: Row[*tuple[Any, ...]], now: datetime) -> bool:
-    return job.leased_until is not None and job.leased_until > now
-
-
 def lease(
     connection: Connection,
     now: datetime,
@@ -87,19 +51,15 @@ def lease(
     limit: int,
     site: str | None,
     kind: JobKind | None,
-    id: int | None = None,
+    id: int | None,
 ) -> list[Job]:
     """Take up to `limit` jobs of a site, of a kind and of an id, or of any, due and free, the longest due first."""
     wanted = select(jobs).where(jobs.c.due <= now, _among(site, kind), true() if id is None else jobs.c.id == id)
     first = wanted.order_by(jobs.c.due, jobs.c.id).limit(max(limit, 0))
     # workers on a server do not wait for each other; SQLite has no such words and lets one write at a time
-    rows = connection.execute(first.with_for_update(skip_locked=True)).all()
-    taken = [_job(row, attempts=row.attempts + 1, lease=row.leases + 1) for row in rows]
+    found = connection.execute(first.with_for_update(skip_locked=True)).all()
+    taken = [rows.job(row, leased=True) for row in found]
     return [job for job in taken if _take(connection, job, until)]
-
-
-def _job(row: Row[*tuple[Any, ...]], *, attempts: int, lease: int) -> Job:
-    return Job(row.id, JobKind(row.kind), row.subject, attempts, lease, row.site)
 
 
 def _take(connection: Connection, job: Job, until: datetime) -> bool:
@@ -125,20 +85,15 @@ def give_back(connection: Connection, job: Job, due: datetime | None, *, counted
     return connection.execute(back).rowcount == 1
 
 
-def end(connection: Connection, job: Job, again: datetime | None, *, parked: bool = False) -> bool:
-    """End a job, make it due `again`, or have it wait for a person.
-
-    False, and nothing done, where the lease is not ours any more.
-    """
-    if again is not None or parked:
-        return give_back(connection, job, again)
+def end(connection: Connection, job: Job) -> bool:
+    """Take a job away; False, and nothing done, where the lease is not ours any more."""
     return connection.execute(delete(jobs).where(_ours(job))).rowcount == 1
 
 
 def parked(connection: Connection, site: str | None) -> list[Job]:
     """The jobs of a site, or of any, that wait for a person."""
     waiting = select(jobs).where(jobs.c.due.is_(None), _among(site, None)).order_by(jobs.c.id)
-    return [_job(row, attempts=row.attempts, lease=row.leases) for row in connection.execute(waiting)]
+    return [rows.job(row) for row in connection.execute(waiting)]
 
 
 def revive(connection: Connection, job: Job, due: datetime) -> bool:

@@ -17,10 +17,10 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, inspect, select, text
 
 from linkback.errors import StoreError
-from linkback.store.dialect import STATEMENT_SECONDS, Dialect, hashed, load, seconds, server_url
+from linkback.store.collisions import MYSQL
+from linkback.store.dialect import STATEMENT_SECONDS, Dialect, load, seconds, server_url
+from linkback.store.keys import hashed
 
-#: error numbers of a duplicate key, a deadlock, a row that changed under a transaction's snapshot
-_COLLISIONS = frozenset({1062, 1213, 1020})
 #: options that the driver takes from the URL
 _OPTIONS = frozenset({"timeout", "unix_socket", "ssl_ca", "ssl_cert", "ssl_key", "ssl_check_hostname"})
 _DRIVERS = frozenset({"mysql", "mariadb", "mysql+pymysql", "mariadb+pymysql"})
@@ -100,7 +100,7 @@ class MySql(Dialect):
 
     def collided(self, error: BaseException | None) -> bool:
         """Whether the error is a deadlock, a row that another changed or a key that another just inserted."""
-        return bool(error is not None and error.args and error.args[0] in _COLLISIONS)
+        return bool(error is not None and error.args and error.args[0] in MYSQL)
 
     def words(self, error: BaseException) -> str:
         """The server's message without its number."""

@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select
 
 from linkback.errors import StoreError
-from linkback.store.dialect import STATEMENT_SECONDS, Dialect, hashed, load, seconds, server_url
+from linkback.store.collisions import POSTGRES
+from linkback.store.dialect import STATEMENT_SECONDS, Dialect, load, seconds, server_url
+from linkback.store.keys import hashed
 
-#: SQLSTATE of a serialization failure, a deadlock, a unique violation
-_COLLISIONS = frozenset({"40001", "40P01", "23505"})
 #: what libpq is told unless the URL says otherwise; TCP itself would wait a quarter of an hour for a host that is gone
 _LIBPQ = {"fallback_application_name": "linkback", "tcp_user_timeout": "30000", "keepalives_idle": "60"}
 _OLDEST = 12
@@ -65,7 +65,7 @@ class Postgres(Dialect):
     def collided(self, error: BaseException | None) -> bool:
         """Whether the error is a deadlock, a serialization failure or a key that another just inserted."""
         # a host's own connection may have another driver: psycopg 2 has another word
-        return (getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)) in _COLLISIONS
+        return (getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)) in POSTGRES
 
     def words(self, error: BaseException) -> str:
         """The server's message without the statement that psycopg adds."""

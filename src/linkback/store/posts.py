@@ -1,93 +1,30 @@
-"""What a post said when it was last told, and what an edit of it owes.
-
-Rule 1: the post, its deliveries and their jobs are recorded in one transaction, which may be the host's own.
-Rule 2: what is owed follows from rows that are locked before they are read; deliveries come before hosts, and hosts
-        before jobs, here as with the workers.
-"""
+"""The statements about posts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
-from linkback import owing, urls
-from linkback.model import Delivery, JobKind, Outcome
-from linkback.store import Edit, deliveries, hosts, jobs
-from linkback.store.schema import digest, posts
-
-#: how many deliveries of one post are due in the same second: the posts of others wait for no more than these
-_AT_ONCE = 20
-#: what a post that comes out at another time takes along
-_WAITING = frozenset({Outcome.QUEUED, Outcome.FAILED})
+from linkback.store import Edit
+from linkback.store.schema import posts
 
 
-def record(connection: Connection, edit: Edit) -> list[Delivery]:
-    """Record an edit and what it owes, and give the deliveries that are owed or withdrawn by it.
+def lock(connection: Connection, key: str) -> None:
+    """Have the row of a post, where there is one, to oneself until the transaction ends."""
+    # SQLite's driver begins a host's transaction with the first statement that writes; reads before it are apart
+    connection.execute(update(posts).where(posts.c.key == key).values(gone=posts.c.gone))
 
-    A post whose content is as it was told last owes nothing. A dry run records nothing.
-    """
-    key = digest(edit.site, edit.source)
-    if not edit.dry:
-        # SQLite's driver begins a host's transaction with the first statement that writes; reads before it are apart
-        connection.execute(update(posts).where(posts.c.key == key).values(gone=posts.c.gone))
-    row = connection.execute(select(posts).where(posts.c.key == key)).first()
-    known = deliveries.listed(connection, edit.site, edit.source, lock=not edit.dry)
-    changed = _changes(edit, row, known)
-    if edit.dry:
-        return changed
+
+def find(connection: Connection, key: str) -> Any:
+    """The row of a post, None where there is none."""
+    return connection.execute(select(posts).where(posts.c.key == key)).first()
+
+
+def put(connection: Connection, key: str, edit: Edit, *, new: bool) -> None:
+    """Write what a post says now."""
     values = {"content": edit.content, "gone": edit.gone, "changed": edit.now, "comes_out": edit.at}
-    if row is None:
+    if new:
         connection.execute(insert(posts).values(key=key, site=edit.site, url=edit.source, **values))
     else:
         connection.execute(update(posts).where(posts.c.key == key).values(**values))
-    before = row.comes_out if row is not None else None
-    if edit.at == (before if before is not None and before > edit.now else None):
-        return _record(connection, edit, changed)
-    ids = {delivery.id for delivery in changed}
-    waiting = jobs.subjects(connection, JobKind.DELIVER, [one.id for one in known if one.outcome in _WAITING])
-    moved = [one for one in known if one.id in waiting - ids]
-    return _record(connection, edit, [*changed, *moved], exact=True)[: len(changed)]
-
-
-def _changes(edit: Edit, row: Row[*tuple[Any, ...]] | None, known: Sequence[Delivery]) -> list[Delivery]:
-    # a deletion that could not be told is told again by asking again
-    if row is not None and (row.content, row.gone) == (edit.content, False) and not (edit.gone or edit.force):
-        return []
-    changes = owing.changes(edit.source, known, edit.targets, edit.updates, gone=edit.gone)
-    if row is None and not edit.gone and not edit.force:
-        # told before posts were recorded: nobody knows whether it says anything else now
-        return [delivery for delivery in changes if not delivery.id]
-    return changes
-
-
-def _record(connection: Connection, edit: Edit, changed: Sequence[Delivery], *, exact: bool = False) -> list[Delivery]:
-    """Record deliveries as they are owed now, with their jobs, the new ones first; `exact` says when, even if later."""
-    made = [delivery for delivery in changed if delivery.outcome is not Outcome.WITHDRAWN]
-    due = dict(zip((delivery.target for delivery in made), _slots(connection, edit, made), strict=True))
-    fresh = [delivery for delivery in changed if not delivery.id]
-    new = deliveries.add(connection, edit.site, fresh, edit.now)
-    jobs.add_all(connection, edit.site, JobKind.DELIVER, {delivery.id: due[delivery.target] for delivery in new})
-    again = [
-        deliveries.owe_again(connection, delivery, due.get(delivery.target, edit.now) if exact else edit.now)
-        for delivery in changed
-        if delivery.id
-    ]
-    for delivery in again:
-        # the job of one that is withdrawn finds that there is nothing to do
-        if delivery.outcome is not Outcome.WITHDRAWN:
-            when = due[delivery.target]
-            jobs.owe(connection, edit.site, delivery.id, due=when, now=edit.now, exact=exact)
-    return [*new, *again]
-
-
-def _slots(connection: Connection, edit: Edit, made: Sequence[Delivery]) -> list[datetime]:
-    """When each delivery is due."""
-    if edit.at is not None:
-        # a slot taken for some day to come would keep back whatever is due before
-        return [edit.at] * len(made)
-    turns = (edit.now + timedelta(seconds=number // _AT_ONCE) for number in range(len(made)))
-    wanted = [(urls.authority(delivery.target), turn) for delivery, turn in zip(made, turns, strict=True)]
-    return hosts.slots(connection, wanted, edit.gap)

@@ -9,10 +9,7 @@ Rule 4: a change here is a new script in migrations/versions and a new `SCHEMA_R
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
 
 from sqlalchemy import (
     Boolean,
@@ -31,34 +28,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.mysql import DATETIME, MEDIUMTEXT
 
-T = TypeVar("T")
-
 #: the newest script in migrations/versions; opening a database that has it needs no migration tool
 SCHEMA_REVISION = "0002"
 VERSION_TABLE = "linkback_version"
-#: the largest value of an `Integer` primary key in every database
-_MAX_ID = 2**31 - 1
-
-
-def digest(*parts: str) -> str:
-    """The SHA-256 of strings as they are written, in hexadecimal: 64 characters.
-
-    Unlike `urls.pair_key` nothing is normalised: a delivery to `page#comment` is not one to `page`.
-    """
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def parts(values: Sequence[T], size: int = 500) -> Iterator[Sequence[T]]:
-    """The values in pieces: databases limit the parameters of one statement."""
-    return (values[start : start + size] for start in range(0, len(values), size))
-
-
-def row_number(id: str) -> int | None:
-    """The primary key that an id means, None where it cannot be one of ours."""
-    if not (id.isascii() and id.isdecimal()) or len(id) > 10:
-        return None
-    number = int(id)
-    return number if number <= _MAX_ID and str(number) == id else None
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -263,4 +235,37 @@ hosts = Table(
     Column("free_at", UtcTime, nullable=False),
     Column("busy_until", UtcTime),
     Column("holder", String(32), index=True),
+)
+
+feed_documents = Table(
+    "linkback_feed_documents",
+    metadata,
+    # our bookkeeping, of the blog's own feeds and sitemaps; `key` is the digest of site, feed and URL, `feed_key` that
+    # of site and feed. `walked` says that its older pages were read
+    Column("key", String(64), primary_key=True),
+    Column("feed_key", String(64), nullable=False, index=True),
+    Column("site", CleanText, nullable=False),
+    Column("url", CleanText, nullable=False),
+    Column("etag", CleanText, nullable=False),
+    Column("last_modified", CleanText, nullable=False),
+    Column("walked", Boolean, nullable=False),
+)
+
+feed_posts = Table(
+    "linkback_feed_posts",
+    metadata,
+    # our bookkeeping; `stamp` is a digest of what the feed said of the post when that was last told, `part` the
+    # document that said it, `todo` what could not be done then, `unpaid` a digest of what a post owes that is only
+    # remembered
+    Column("id", Integer, primary_key=True),
+    Column("key", String(64), nullable=False, unique=True),
+    Column("feed_key", String(64), nullable=False, index=True),
+    Column("site", CleanText, nullable=False),
+    Column("url", CleanText, nullable=False),
+    Column("entry_id", CleanText, nullable=False),
+    Column("stamp", String(64), nullable=False),
+    Column("part", CleanText, nullable=False),
+    Column("todo", String(16), nullable=False),
+    Column("unpaid", String(64), nullable=False),
+    Column("gone", Boolean, nullable=False),
 )

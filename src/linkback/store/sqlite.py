@@ -21,6 +21,7 @@ from linkback.errors import StoreError
 from linkback.store.dialect import Dialect, seconds
 
 _MAGIC = b"SQLite format 3\0"
+_IN_MEMORY = ":memory:"
 
 
 class Sqlite(Dialect):
@@ -44,18 +45,18 @@ class Sqlite(Dialect):
             raise StoreError("a SQLite database URL takes a path, not a file: URI")
         if "\0" in database:
             raise StoreError("the path of the database contains a NUL character")
-        place = None if database in ("", ":memory:") else str(Path(database).absolute())
+        place = _IN_MEMORY if database in ("", _IN_MEMORY) else str(Path(database).absolute())
         return cls(url.set(database=place, query={"timeout": str(seconds(url))}))
 
     @property
     def name(self) -> str:
         """What messages call the database."""
-        return self.url.database or "the database in memory"
+        return "the database in memory" if self.in_memory else str(self.url.database)
 
     @property
     def in_memory(self) -> bool:
         """Whether it lives in one connection of one process."""
-        return self.url.database is None
+        return self.url.database == _IN_MEMORY
 
     def look(self, *, create: bool) -> None:
         """See that there is a database file that can be used, or a place for one; nothing is changed.
@@ -63,9 +64,9 @@ class Sqlite(Dialect):
         Raises `StoreError` for a missing file or directory, a file that is no database, or one that may
         not be written.
         """
-        if self.url.database is None:
+        if self.in_memory:
             return
-        path = Path(self.url.database)
+        path = Path(self.name)
         if path.is_dir():
             raise StoreError(f"{path} is a directory, not a database")
         if not path.parent.is_dir():
@@ -90,11 +91,11 @@ class Sqlite(Dialect):
 
     def prepare(self) -> None:
         """Put the database file in WAL mode, which lasts; may raise an error of the driver."""
-        if self.url.database is None:
+        if self.in_memory:
             return
         wait = seconds(self.url)
         deadline = time.monotonic() + wait
-        with contextlib.closing(sqlite3.connect(self.url.database, timeout=wait, isolation_level=None)) as connection:
+        with contextlib.closing(sqlite3.connect(self.name, timeout=wait, isolation_level=None)) as connection:
             # SQLite does not wait for others here as it does elsewhere: of two processes that open a new file at
             # once, one would fail
             while not _switch(connection, last=time.monotonic() >= deadline):

@@ -1,4 +1,4 @@
-"""Posts and their edits, deliveries that are owed again, turns at a host, jobs that wait for a person."""
+"""Posts and their edits, deliveries owed again, turns at a host, jobs that wait for a person, feeds that are read."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create two tables, and let deliveries and jobs say more."""
+    """Create four tables, and let deliveries and jobs say more."""
     _create_posts()
     _create_hosts()
+    _create_feeds()
     _extend_claims()
     _extend_deliveries()
     _extend_mentions()
@@ -57,6 +58,40 @@ def _create_hosts() -> None:
         **TABLE,
     )
     op.create_index("ix_linkback_hosts_holder", "linkback_hosts", ["holder"])
+
+
+def _create_feeds() -> None:
+    op.create_table(
+        "linkback_feed_documents",
+        sa.Column("key", sa.String(64), nullable=False),
+        sa.Column("feed_key", sa.String(64), nullable=False),
+        sa.Column("site", TEXT, nullable=False),
+        sa.Column("url", TEXT, nullable=False),
+        sa.Column("etag", TEXT, nullable=False),
+        sa.Column("last_modified", TEXT, nullable=False),
+        sa.Column("walked", sa.Boolean, nullable=False),
+        sa.PrimaryKeyConstraint("key", name="pk_linkback_feed_documents"),
+        **TABLE,
+    )
+    op.create_index("ix_linkback_feed_documents_feed_key", "linkback_feed_documents", ["feed_key"])
+    op.create_table(
+        "linkback_feed_posts",
+        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("key", sa.String(64), nullable=False),
+        sa.Column("feed_key", sa.String(64), nullable=False),
+        sa.Column("site", TEXT, nullable=False),
+        sa.Column("url", TEXT, nullable=False),
+        sa.Column("entry_id", TEXT, nullable=False),
+        sa.Column("stamp", sa.String(64), nullable=False),
+        sa.Column("part", TEXT, nullable=False),
+        sa.Column("todo", sa.String(16), nullable=False),
+        sa.Column("unpaid", sa.String(64), nullable=False),
+        sa.Column("gone", sa.Boolean, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_linkback_feed_posts"),
+        sa.UniqueConstraint("key", name="uq_linkback_feed_posts_key"),
+        **TABLE,
+    )
+    op.create_index("ix_linkback_feed_posts_feed_key", "linkback_feed_posts", ["feed_key"])
 
 
 def _extend_claims() -> None:

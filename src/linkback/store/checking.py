@@ -1,0 +1,70 @@
+"""What is recorded of claims and of the checks that answer them.
+
+Rule 1: while a claim is open its pair has a job; whoever ends the job closes the claims it was for.
+Rule 2: what a stranger may say again and again is written down once, and a pair has only so many open claims.
+Rule 3: a pair has one mention, whoever announced it and however often.
+Rule 4: a check never changes a status that a person chose, save that a link which is gone is not shown; when it
+        comes back, so does that status.
+"""
+
+from __future__ import annotations
+
+from linkback.store import ClaimRecord, Verdict, decisions
+from linkback.store.rows import progress
+from linkback.store.tables import C, Claims, Mentions
+
+
+def take(claims: Claims[C], connection: C, record: ClaimRecord) -> ClaimRecord | None:
+    """Write a claim down unless it waits already, and give it as it is kept; None where too many others wait."""
+    others = claims.waiting(connection, record.key)
+    kept = decisions.said_already(record, others)
+    if kept is not None:
+        return kept
+    if not decisions.has_room(others):
+        return None
+    claims.add(connection, record)
+    return record
+
+
+def settle(claims: Claims[C], connection: C, verdict: Verdict, *, again: bool) -> None:
+    """Write the claims' new states, and answer those that asked the same while the check ran.
+
+    `again` says that the pair's job goes on; otherwise none of its claims stays open.
+    """
+    for record in verdict.claims:
+        _write(claims, connection, record.id, record, again=again)
+    for id, answer in decisions.joined_answers(claims.waiting(connection, verdict.key), verdict):
+        _write(claims, connection, id, answer, again=again)
+
+
+def settle_late(claims: Claims[C], connection: C, verdict: Verdict) -> None:
+    """Write what a worker found that had lost its lease: only for claims that nobody has answered since."""
+    still_open = {record.id for record in claims.waiting(connection, verdict.key)}
+    for record in verdict.claims:
+        if record.id in still_open:
+            # the job is another's now, and so is the right to close
+            _write(claims, connection, record.id, record, again=True)
+
+
+def _write(claims: Claims[C], connection: C, id: str, record: ClaimRecord, *, again: bool) -> None:
+    claims.change(connection, id, {**progress(record), "open": record.open and again})
+
+
+def record(mentions: Mentions[C], connection: C, verdict: Verdict, *, late: bool) -> None:
+    """Write what a check found of a pair: its mention, or that it is gone.
+
+    `late` says that the worker had lost its lease: it does not overwrite what a later check found.
+    """
+    # a moderator may speak meanwhile, who takes no turn
+    row = mentions.locked(connection, verdict.key)
+    if late and row is not None and decisions.is_stale(verdict, row):
+        return
+    if verdict.removed and row is not None:
+        mentions.change(connection, row.id, decisions.lost(verdict, row))
+    elif verdict.mention is not None:
+        if row is None:
+            number = mentions.add(connection, verdict, verdict.mention)
+        else:
+            number = row.id
+            mentions.change(connection, number, decisions.found(verdict.mention, row))
+        mentions.unite(connection, number, verdict.mention.protocols)

@@ -1,0 +1,134 @@
+"""Work that begins, ends and waits, and turns at a host.
+
+Rule 1: the attempt is counted in the same UPDATE that takes the lease, so a job that kills its worker is counted.
+Rule 2: a lease is known by the job's id and the number of the lease: a worker that was too slow finds it gone.
+Rule 3: a job that begins anew is a new row, or an old lease could match it by chance.
+Rule 4: a job that is held is due when its lease ends, so one index finds whatever is to be done next.
+Rule 5: a host's row says when its next POST may leave, and which job has one in flight; the row is the only authority,
+        whatever the number of workers. What is sent to a host and what is fetched from it are two rows.
+Rule 6: jobs are spread over slots when they begin, so a queue never begins with many that must wait.
+Rule 7: a hold ends by itself with the lease of its job, so a worker that dies blocks no host for long.
+
+Every function takes a connection in a writing transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from linkback.model import Job, JobKind, Turn
+from linkback.store import turns
+from linkback.store.tables import C, Hosts, Jobs
+
+
+def add(jobs: Jobs[C], connection: C, site: str, kind: JobKind, subject: str, due: datetime) -> None:
+    """Make a job that nobody has tried."""
+    jobs.add_all(connection, site, kind, {subject: due})
+
+
+def renew(
+    jobs: Jobs[C], connection: C, site: str, kind: JobKind, subject: str, *, due: datetime, now: datetime
+) -> bool:
+    """Have a job for a subject by `due`, its attempts forgotten; one that is leased at `now` stays as it is.
+
+    False, and nothing done, where it waits for a person.
+    """
+    found = jobs.locked(connection, kind, subject)
+    if found is not None:
+        if found.due is None or _is_held(found, now):
+            return found.due is not None
+        due = min(due, found.due)
+        jobs.remove(connection, kind, subject)
+    add(jobs, connection, site, kind, subject, due)
+    return True
+
+
+def owe(jobs: Jobs[C], connection: C, site: str, delivery: str, *, due: datetime, now: datetime, exact: bool) -> None:
+    """Have a job for a delivery that is owed again, by `due` or, with `exact`, not before it either.
+
+    One that is leased at `now` stays as it is: its end finds that the delivery was owed anew.
+    """
+    found = jobs.locked(connection, JobKind.DELIVER, delivery)
+    if found is not None:
+        if _is_held(found, now):
+            return
+        due = due if exact or found.due is None else min(due, found.due)
+        jobs.remove(connection, JobKind.DELIVER, delivery)
+    add(jobs, connection, site, JobKind.DELIVER, delivery, due)
+
+
+def _is_held(job: Any, now: datetime) -> bool:
+    return bool(job.leased_until is not None and job.leased_until > now)
+
+
+def end(jobs: Jobs[C], connection: C, job: Job, again: datetime | None, *, parked: bool = False) -> bool:
+    """End a job, make it due `again`, or have it wait for a person.
+
+    False, and nothing done, where the lease is not ours any more.
+    """
+    if again is not None or parked:
+        return jobs.give_back(connection, job, again)
+    return jobs.end(connection, job)
+
+
+def slots(
+    hosts: Hosts[C],
+    connection: C,
+    wanted: Sequence[tuple[str, datetime]],
+    gap: timedelta,
+    *,
+    burst: int = 0,
+    fetch: bool = False,
+) -> list[datetime]:
+    """The first free slot of each host from a time on, taken; `burst` may be had at once after a time of quiet.
+
+    With `fetch` they are for reading from the hosts, else for sending to them.
+    """
+    if not gap:
+        return [turn for _, turn in wanted]
+    names = turns.row_names(wanted, fetch=fetch)
+    spread = turns.spread(wanted, names, hosts.next_slots(connection, names), gap, burst)
+    hosts.put(connection, spread)
+    return spread.due
+
+
+def begin(
+    hosts: Hosts[C], connection: C, host: str, job: Job, *, now: datetime, until: datetime, gap: timedelta
+) -> Turn:
+    """Let a POST to a host leave at `now`, or say when to ask again; what the job held elsewhere is let go."""
+    finish(hosts, connection, job)
+    row = hosts.locked(connection, host)
+    taken = turns.taken(job, now=now, until=until, gap=gap)
+    if row is None:
+        hosts.add(connection, host, {"next_slot": now + gap, **taken})
+        return Turn(True)
+    free = turns.free_at(row, now)
+    if free <= now:
+        hosts.change(connection, host, taken)
+        return Turn(True)
+    return Turn(False, _wait(hosts, connection, host, row, free, now=now, gap=gap))
+
+
+def ask(hosts: Hosts[C], connection: C, host: str, *, now: datetime, gap: timedelta) -> datetime | None:
+    """None where a POST to a host might leave, else when to ask again."""
+    row = hosts.locked(connection, host)
+    free = now if row is None else turns.free_at(row, now)
+    return None if free <= now + gap else _wait(hosts, connection, host, row, free, now=now, gap=gap)
+
+
+def _wait(
+    hosts: Hosts[C], connection: C, host: str, row: Any, free: datetime, *, now: datetime, gap: timedelta
+) -> datetime:
+    due, next_slot = turns.wait(row, free, now=now, gap=gap)
+    if next_slot is not None:
+        hosts.change(connection, host, {"next_slot": next_slot})
+    return due
+
+
+def finish(hosts: Hosts[C], connection: C, job: Job, *, rest: tuple[str, datetime] | None = None) -> None:
+    """End the hold of a job; with `rest`, a host and a time, nothing is sent to that host before."""
+    hosts.let_go(connection, turns.held_by(job))
+    if rest is not None:
+        hosts.rest(connection, *rest)

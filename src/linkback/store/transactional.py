@@ -1,0 +1,348 @@
+"""The Storage of whatever keeps rows in transactions: which statements belong to one transaction.
+
+Rule: a method is one transaction, so a process may die between any two lines here and nothing is lost
+(`record_edit` may be part of its owner's transaction). So a method whose transaction collided with another is simply
+called again, and one that writes what follows from what it reads has that thing's turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Generic
+
+from linkback import urls
+from linkback.errors import Reason, Refused, StoreError
+from linkback.model import Delivery, Job, JobKind, Mention, Outcome, Status, Turn
+from linkback.store import Backlog, ClaimRecord, Edit, Pace, Verdict, checking, decisions, edits, queue, turns
+from linkback.store.collisions import repeated
+from linkback.store.keys import row_number
+from linkback.store.rows import standing
+from linkback.store.tables import C, Tables, Transactions
+
+#: when to say again what waits for a person
+_PARKED_RETRY_SECONDS = 3600
+
+
+class TransactionalStore(Generic[C]):
+    """A `Storage` over the statements of one kind of database. Safe to share between threads."""
+
+    def __init__(self, database: Transactions[C], tables: Tables[C]) -> None:
+        self._database = database
+        self._tables = tables
+
+    @repeated
+    def add_claim(self, record: ClaimRecord, *, due: datetime, pace: Pace | None = None) -> ClaimRecord | None:
+        """Record a claim and its check job, or join the pair's job; give the claim as it is kept.
+
+        That is the open claim of the pair that says the same, where there is one. None, and nothing recorded, where
+        `MOST_OPEN_CLAIMS` others wait. A job that waits comes forward to `due` and begins anew; one that is running
+        serves this claim too. A check may be due later by the `pace` of its source's host.
+        """
+        with self._database.write(record.key) as connection:
+            kept = checking.take(self._tables.claims, connection, record)
+            if kept is None:
+                return None
+            if pace is not None and kept is record:
+                host = urls.authority(record.claim.source)
+                wanted = [(host, record.received)]
+                (slot,) = queue.slots(self._tables.hosts, connection, wanted, pace.gap, burst=pace.burst, fetch=True)
+                due = max(due, slot)
+            if not queue.renew(
+                self._tables.jobs, connection, record.site, JobKind.CHECK, record.key, due=due, now=record.received
+            ):
+                detail = "the check of this pair failed too often"
+                raise Refused(Reason.UNAVAILABLE, detail, retry_after=_PARKED_RETRY_SECONDS)
+        return kept
+
+    def claim(self, id: str) -> ClaimRecord | None:
+        """The claim of that id."""
+        with self._database.read() as connection:
+            return self._tables.claims.find(connection, id)
+
+    def open_claims(self, key: str) -> list[ClaimRecord]:
+        """The pair's claims that still wait for a check, oldest first."""
+        with self._database.read() as connection:
+            return self._tables.claims.waiting(connection, key)
+
+    def last_claim(self, key: str, protocol: str) -> ClaimRecord | None:
+        """The newest claim for a pair by one protocol."""
+        with self._database.read() as connection:
+            return self._tables.claims.last(connection, key, protocol)
+
+    @repeated
+    def finish_check(self, job: Job, verdict: Verdict) -> None:
+        """Record a verdict and end or postpone its job.
+
+        Claims that joined while the check ran get the answer of the record with their protocol, target and
+        endpoint; where the verdict has none, the job stays due for them. A worker that lost its lease leaves the
+        job, and whatever was found since, alone.
+        """
+        with self._database.write(verdict.key) as connection:
+            queue.finish(self._tables.hosts, connection, job)
+            unanswered = decisions.unanswered(self._tables.claims.waiting(connection, verdict.key), verdict)
+            again = verdict.again or unanswered
+            # a look that ended in an answer is no dead worker: for claims that came since, the job begins anew
+            anew = again if verdict.anew or (verdict.again is None and unanswered) else None
+            if queue.end(
+                self._tables.jobs, connection, job, None if anew else again, parked=verdict.parked and not anew
+            ):
+                checking.record(self._tables.mentions, connection, verdict, late=False)
+                checking.settle(self._tables.claims, connection, verdict, again=again is not None or verdict.parked)
+                if (
+                    following := anew or (verdict.recheck if again is None and not verdict.parked else None)
+                ) is not None:
+                    queue.add(self._tables.jobs, connection, job.site, JobKind.CHECK, job.subject, following)
+            else:
+                checking.record(self._tables.mentions, connection, verdict, late=True)
+                checking.settle_late(self._tables.claims, connection, verdict)
+
+    @repeated
+    def _record_edit(self, edit: Edit) -> list[Delivery]:
+        with self._database.write(edit.source) as connection:
+            return edits.record(self._tables, connection, edit)
+
+    def delivery(self, id: str) -> Delivery | None:
+        """The delivery of that id."""
+        with self._database.read() as connection:
+            return self._tables.deliveries.find(connection, id)
+
+    def deliveries(self, *, site: str | None = None, source: str | None = None) -> list[Delivery]:
+        """Deliveries in the order they were owed."""
+        with self._database.read() as connection:
+            return self._tables.deliveries.listed(connection, site, source)
+
+    @repeated
+    def begin_post(
+        self,
+        job: Job,
+        delivery: Delivery,
+        protocol: str,
+        endpoint: str,
+        *,
+        now: datetime,
+        until: datetime,
+        gap: timedelta,
+    ) -> Turn:
+        """Before a POST: where it may leave, its delivery is `unknown` until its end is recorded (protocols.md B-11).
+
+        Its job is then ours until `until`, and its host's next turn `gap` later (B-12).
+
+        Where it may not, the answer says when to try again: another POST to that host comes first, or the delivery was
+        owed anew. `due` None says that another worker has the job by now.
+        """
+        with self._database.write(job.subject) as connection:
+            host = urls.authority(endpoint)
+            # in this order, as an edit does
+            self._tables.deliveries.lock(connection, delivery.id)
+            self._tables.hosts.locked(connection, host)
+            if not self._tables.jobs.hold(connection, job, until):
+                return Turn(False)
+            turn = queue.begin(self._tables.hosts, connection, host, job, now=now, until=until, gap=gap)
+            if not turn.granted or self._begin_post(connection, delivery, protocol, endpoint, now):
+                return turn
+            queue.finish(self._tables.hosts, connection, job)
+            return Turn(False, self._owed(connection, delivery.id, since=delivery.revision) or now)
+
+    @repeated
+    def begin_read(self, job: Job, url: str, *, now: datetime, until: datetime) -> Turn:
+        """Before a source is read: whether no other of its host is being read, or when to try again."""
+        host = turns.read_from(urls.authority(url))
+        with self._database.write(job.subject) as connection:
+            return queue.begin(self._tables.hosts, connection, host, job, now=now, until=until, gap=timedelta(0))
+
+    @repeated
+    def ask_turn(self, url: str, *, now: datetime, gap: timedelta) -> datetime | None:
+        """None where a POST to the host of a URL might leave, else when to ask again."""
+        with self._database.write() as connection:
+            return queue.ask(self._tables.hosts, connection, urls.authority(url), now=now, gap=gap)
+
+    @repeated
+    def postpone(self, job: Job, delivery: Delivery, *, due: datetime, counted: bool = False) -> None:
+        """Give a job back whose POST may not leave yet: its delivery stands as it was read."""
+        with self._database.write(job.subject) as connection:
+            self._tables.deliveries.lock(connection, delivery.id)
+            queue.finish(self._tables.hosts, connection, job)
+            if self._tables.jobs.give_back(connection, job, due, counted=counted):
+                # unless it was owed anew since
+                self._tables.deliveries.change(connection, delivery.id, standing(delivery), revision=delivery.revision)
+
+    @repeated
+    def finish_delivery(
+        self,
+        job: Job,
+        delivery: Delivery,
+        *,
+        again: datetime | None = None,
+        rest: datetime | None = None,
+        parked: bool = False,
+    ) -> None:
+        """Record how an attempt ended, and end its job, set when it is due again, or have it wait for a person.
+
+        A worker that lost its lease leaves the job alone; what it brings is kept where nothing later is known. Nothing
+        is sent to the endpoint's host before `rest`.
+        """
+        with self._database.write(job.subject) as connection:
+            # in this order, as an edit does
+            self._tables.deliveries.lock(connection, job.subject)
+            pause = (urls.authority(delivery.endpoint or delivery.target), rest) if rest else None
+            queue.finish(self._tables.hosts, connection, job, rest=pause)
+            anew = self._owed(connection, job.subject, since=delivery.revision)
+            late = not queue.end(
+                self._tables.jobs, connection, job, None if anew else again, parked=parked and not anew
+            )
+            self._end_delivery(connection, job.subject, delivery, late=late)
+            if anew and not late:
+                # what begins anew has all its attempts before it
+                queue.add(self._tables.jobs, connection, job.site, JobKind.DELIVER, job.subject, anew)
+
+    @repeated
+    def lease(
+        self,
+        now: datetime,
+        until: datetime,
+        *,
+        site: str | None = None,
+        kind: JobKind | None = None,
+        id: int | None = None,
+        limit: int = 1,
+    ) -> list[Job]:
+        """Take due jobs that nobody holds, of one site, one kind and one id, or of any.
+
+        Each is ours until `until`, its attempt counted.
+        """
+        with self._database.write() as connection:
+            return self._tables.jobs.lease(connection, now, until, limit, site, kind, id)
+
+    def due(self, until: datetime, *, limit: int, site: str | None = None) -> list[tuple[int, datetime]]:
+        """The ids of the jobs that are due by a time, with when they are, of one site or of any, the longest first."""
+        with self._database.read() as connection:
+            return self._tables.jobs.due(connection, until, limit, site)
+
+    @repeated
+    def release(self, *given: Job, due: datetime | None, counted: bool = True) -> None:
+        """Give jobs back, due at a time, or waiting for a person; those that another worker has by now stay its own.
+
+        An attempt that was none is not `counted`.
+        """
+        with self._database.write() as connection:
+            for job in given:
+                queue.finish(self._tables.hosts, connection, job)
+                self._tables.jobs.give_back(connection, job, due, counted=counted)
+
+    @repeated
+    def end(self, job: Job) -> None:
+        """End a job that leaves nothing to record; it stays due for a claim that came since, or a delivery owed anew.
+
+        Nothing happens where another worker has it by now.
+        """
+        with self._database.write(job.subject) as connection:
+            queue.finish(self._tables.hosts, connection, job)
+            # those that found the job running rely on it
+            if job.kind is JobKind.DELIVER:
+                again = self._owed(connection, job.subject)
+            else:
+                joined = self._tables.claims.waiting(connection, job.subject)
+                again = joined[0].received if joined else None
+            queue.end(self._tables.jobs, connection, job, again)
+
+    def parked(self, *, site: str | None = None) -> list[Job]:
+        """The jobs that wait for a person, of one site or of any."""
+        with self._database.read() as connection:
+            return self._tables.jobs.parked(connection, site)
+
+    @repeated
+    def revive(self, job: Job, *, due: datetime) -> bool:
+        """Have a parked job tried again, its attempts forgotten; false where it is not parked."""
+        with self._database.write(job.subject) as connection:
+            revived = self._tables.jobs.revive(connection, job, due)
+            if revived and job.kind is JobKind.DELIVER:
+                # one that may have arrived stays so
+                values = {"outcome": Outcome.QUEUED.value, "attempts": 0}
+                self._tables.deliveries.change(connection, job.subject, values, outcome=Outcome.FAILED)
+            return revived
+
+    def next_due(self, *, site: str | None = None, kind: JobKind | None = None) -> datetime | None:
+        """When the next job, of one site and one kind or of any, is due or its lease ends; None where there is none."""
+        with self._database.read() as connection:
+            return self._tables.jobs.next_due(connection, site, kind)
+
+    def backlog(self, now: datetime, *, site: str | None = None) -> Backlog:
+        """What is due at `now` and held by nobody, and what waits for a person, of one site or of any."""
+        with self._database.read() as connection:
+            return self._tables.jobs.backlog(connection, now, site)
+
+    def server_time(self) -> datetime | None:
+        """The present by the clock of the database's server; None where it has no other clock than ours."""
+        with self._database.read() as connection:
+            return self._tables.jobs.server_time(connection)
+
+    def mention(self, id: str) -> Mention | None:
+        """The mention of that id."""
+        with self._database.read() as connection:
+            return self._tables.mentions.find(connection, id)
+
+    def mention_for(self, key: str) -> Mention | None:
+        """The mention of a pair."""
+        with self._database.read() as connection:
+            return self._tables.mentions.find_for(connection, key)
+
+    def mentions(
+        self,
+        *,
+        site: str | None = None,
+        pages: Collection[str] | None = None,
+        statuses: Collection[Status] | None = None,
+    ) -> list[Mention]:
+        """Mentions in the order they were received; `pages` are values of `urls.page_key`."""
+        with self._database.read() as connection:
+            return self._tables.mentions.listed(connection, site, pages, statuses)
+
+    @repeated
+    def moderate(self, id: str, status: Status) -> Mention | None:
+        """Give a mention the status a person chose; it lasts. None if there is no such mention."""
+        number = row_number(id)
+        if number is None:
+            return None
+        with self._database.write() as connection:
+            self._tables.mentions.change(connection, number, decisions.moderated(status))
+            return self._tables.mentions.find(connection, id)
+
+    @repeated
+    def recheck(self, id: str, *, due: datetime) -> bool:
+        """Have the pair of a mention looked at again by `due`.
+
+        False, and nothing done, where there is no such mention, or its job waits for a person.
+        """
+        with self._database.read() as connection:
+            pair = self._tables.mentions.pair_of(connection, id)
+        if pair is None:
+            return False
+        site, key = pair
+        with self._database.write(key) as connection:
+            return queue.renew(self._tables.jobs, connection, site, JobKind.CHECK, key, due=due, now=due)
+
+    def close(self) -> None:
+        """Let go of the database; any later use raises `StoreError`."""
+        self._database.close()
+
+    def _begin_post(self, connection: C, delivery: Delivery, protocol: str, endpoint: str, now: datetime) -> bool:
+        """Mark a delivery as in flight: nobody knows whether it arrived.
+
+        False, and nothing changed, where it was owed again since it was read: it would tell of the post as it was.
+        """
+        begun = decisions.begun(protocol, endpoint, now)
+        return self._tables.deliveries.change(connection, delivery.id, begun, revision=delivery.revision)
+
+    def _owed(self, connection: C, id: str, *, since: int = 0) -> datetime | None:
+        """From when a delivery is owed that nobody has tried since, of a later revision than `since`."""
+        return decisions.owed_from(self._tables.deliveries.since(connection, id, since), since)
+
+    def _end_delivery(self, connection: C, id: str, delivery: Delivery, *, late: bool) -> None:
+        stored = self._tables.deliveries.find(connection, id)
+        if stored is not None:
+            changes = decisions.ended(stored, delivery, late=late)
+            if changes:
+                self._tables.deliveries.change(connection, id, changes)
+        elif not late:
+            raise StoreError(f"there is no delivery {id!r}")
