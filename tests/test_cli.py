@@ -440,6 +440,17 @@ def test_moderate_decides(stored: str, blog: Site, capsys: pytest.CaptureFixture
     assert "no mention 99" in ran.err
 
 
+def test_recheck_has_a_source_looked_at_again(stored: str, blog: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    before = [mention.checked for mention in blog.mentions()]
+    ran = Ran(capsys, "recheck", "1", "--database", stored)
+    assert (ran.code, ran.out, ran.err) == (0, "", "linkback: the source of 1 will be looked at again\n")
+    blog.drain()
+    after = [mention.checked for mention in blog.mentions()]
+    assert (after[0] > before[0], after[1] == before[1]) == (True, True)
+    ran = Ran(capsys, "recheck", "99", "2", "--database", stored)
+    assert (ran.code, "no mention 99" in ran.err, "the source of 2" in ran.err) == (1, True, True)
+
+
 WRONG = [
     pytest.param(["discover"], id="a missing argument"),
     pytest.param(["no-such-command"], id="a command that is none"),

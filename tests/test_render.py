@@ -1,86 +1,323 @@
-"""The thread: people's comments and mentions, numbered together."""
+"""The thread as HTML: valid, escaped, the same from Jinja2 and Django, and open to a host's own templates."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta, timezone
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
+import jinja2
+import mf2py
 import pytest
+from django.template import Context, Engine
 
-from linkback.model import Author, Mention, Status
-from linkback.web.render import Comment, entries, thread
+from linkback.errors import ConfigurationError
+from linkback.model import Author
+from linkback.web import render, translations
+from linkback.web.render import Comment, context, entries, thread
+from tests.display import PAYLOADS
+from tests.threads import HOSTILE, HOSTILE_COMMENTS, START, VARIED, comment, mention, of_2010
 
-START = datetime(2010, 6, 1, 12, 0, tzinfo=UTC)
+#: void elements that the templates use
+VOID = {"img"}
+#: what may stand in what
+INSIDE = {
+    "": {"section"},
+    "section": {"h2", "div", "ol"},
+    "ul": {"li"},
+    "ol": {"li"},
+    "li": {"div", "p", "ol", "a", "span", "bdi", "img"},
+    "p": {"a"},
+    "h2": set(),
+    "h3": set(),
+    "bdi": set(),
+    "time": set(),
+}
+FLOW = {"h3", "ul", "ol", "p", "strong", "span", "bdi", "a", "time", "img"}
 
-
-def mention(minute: int, title: str = "Where next?", *protocols: str, **fields: object) -> Mention:
-    when = START + timedelta(minutes=minute)
-    source = str(fields.pop("source", "https://s.example/note"))
-    return Mention(
-        "1",
-        "https://t.example/",
-        source,
-        "https://t.example/post",
-        protocols or ("pingback",),
-        Status.APPROVED,
-        when,
-        when,
-        title=title,
-        **fields,  # type: ignore[arg-type]
-    )
-
-
-def comment(minute: int, author: str = "A reader", text: str = "I agree.") -> Comment:
-    return Comment(author, text, START + timedelta(minutes=minute))
-
-
-def test_comments_and_mentions_are_numbered_together_in_order_of_time() -> None:
-    found = entries([mention(5), mention(1)], [comment(3), comment(9)])
-    assert [(entry.number, entry.heading) for entry in found] == [
-        (1, "Pingback: Where next?"),
-        (2, "A reader"),
-        (3, "Pingback: Where next?"),
-        (4, "A reader"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("protocols", "heading"),
-    [
-        (("pingback",), "Pingback: T"),
-        (("trackback",), "Trackback: T"),
-        (("webmention",), "Mention: T"),
-        (("webmention", "pingback"), "Mention: T"),
-    ],
-    ids=lambda value: str(value),
-)
-def test_a_mention_is_called_by_how_it_first_came(protocols: tuple[str, ...], heading: str) -> None:
-    assert entries([mention(0, "T", *protocols)])[0].heading == heading
+MARKED_UP = [
+    comment(20, "Host", html="<p>By <em>hand</em> &amp; safe</p>", url="https://h.example/", id="h", reply_url="?to=1"),
+    comment(21, "Asker", "Why?\nHow?\n\nWhen?", id="a", replies=[comment(22, "Host", replies=[comment(23, "Asker")])]),
+]
+CASES: dict[str, tuple[list[Any], list[Comment], dict[str, Any]]] = {
+    "nothing": ([], [], {}),
+    "one": (VARIED[:1], [], {}),
+    "faces only": ([mention(1, kind="like")], [], {}),
+    "2010": (*of_2010(), {}),
+    "varied": (VARIED, MARKED_UP, {}),
+    "photos": (VARIED, MARKED_UP, {"photos": True}),
+    "listed": (VARIED, MARKED_UP, {"facepile": False}),
+    "German": (VARIED, MARKED_UP, {"language": "de"}),
+    "Japanese": (VARIED, MARKED_UP, {"language": "ja", "timezone": timezone(timedelta(hours=9))}),
+    "right to left": (VARIED, MARKED_UP, {"language": translations.Language("ar")}),
+    "hostile": (HOSTILE, HOSTILE_COMMENTS, {"photos": True}),
+    "hostile, listed": (HOSTILE, HOSTILE_COMMENTS, {"facepile": False}),
+}
+case = pytest.mark.parametrize(("mentions", "comments", "options"), CASES.values(), ids=CASES.keys())
 
 
-def test_a_page_without_title_is_called_by_its_author_or_its_url() -> None:
-    assert entries([mention(0, "", author=Author("Ann"))])[0].heading == "Pingback: Ann"
-    assert entries([mention(0, "")])[0].heading == "Pingback: https://s.example/note"
+class Outline(HTMLParser):
+    """The elements of a fragment; fails where they do not nest as they should."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.words: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        around = next((name for name in reversed(self.open) if name not in ("a", "span")), "")
+        assert tag in INSIDE.get(around, FLOW), f"<{tag}> in <{around}>"
+        assert not (tag == "a" and "a" in self.open)
+        names = [name for name, _ in attrs]
+        assert len(set(names)) == len(names)
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    def unknown_decl(self, data: str) -> None:
+        raise AssertionError(f"no element and no text: {data}")
+
+    def handle_comment(self, data: str) -> None:
+        self.unknown_decl(data)
+
+    def handle_decl(self, decl: str) -> None:
+        self.unknown_decl(decl)
+
+    def handle_pi(self, data: str) -> None:
+        self.unknown_decl(data)
+
+    def all(self, name: str) -> Iterator[dict[str, str]]:
+        return (attributes for tag, attributes in self.elements if tag == name)
 
 
-def test_a_comment_without_a_time_zone_is_taken_as_utc() -> None:
-    naive = Comment("A reader", "first", START.replace(tzinfo=None) - timedelta(minutes=1))
-    assert entries([mention(0)], [naive])[0].name == "A reader"
+def without_the_hosts_markup(html: str) -> str:
+    return html.replace("<p>By <em>hand</em> &amp; safe</p>", "")
 
 
-def test_the_count_is_of_all() -> None:
-    assert thread([]) == ""
-    assert "<h2>1 comment</h2>" in thread([mention(0)])
-    assert "<h2>3 comments</h2>" in thread([mention(0)], [comment(1), comment(2)])
+@case
+def test_both_engines_draw_the_same_bytes(
+    mentions: list[Any], comments: list[Comment], options: dict[str, Any]
+) -> None:
+    engine = Engine(dirs=[str(render.TEMPLATES)], autoescape=True)
+    drawn = engine.get_template(render.TEMPLATE).render(Context(context(mentions, comments, **options)))
+    assert str(thread(mentions, comments, empty=True, **options)) == str(drawn)
+
+
+@case
+def test_a_fragment_is_well_formed(mentions: list[Any], comments: list[Comment], options: dict[str, Any]) -> None:
+    outline = Outline(without_the_hosts_markup(thread(mentions, comments, empty=True, **options)))
+    ids = [attributes["id"] for _, attributes in outline.elements if "id" in attributes]
+    assert [id for id, times in Counter(ids).items() if times > 1] == []
+    assert all(re.fullmatch(r"[\w.-]+", id) for id in ids)
+    [section] = outline.all("section")
+    assert section["data-linkback"] == "no"
+    assert (section["lang"], section["dir"]) in {("en", "ltr"), ("de", "ltr"), ("ja", "ltr"), ("ar", "rtl")}
+
+
+@case
+def test_every_link_leads_to_the_web_and_counts_as_none_of_the_posts(
+    mentions: list[Any], comments: list[Comment], options: dict[str, Any]
+) -> None:
+    outline = Outline(without_the_hosts_markup(thread(mentions, comments, empty=True, **options)))
+    ids = {f"#{attributes['id']}" for _, attributes in outline.elements if "id" in attributes}
+    for link in outline.all("a"):
+        assert link["data-linkback"] == "no"
+        if link["href"] in ids:
+            continue
+        if "aria-label" in link:
+            assert link["rel"] == "nofollow"
+            continue
+        assert link["href"].startswith(("http://", "https://"))
+        assert link["rel"] == "nofollow ugc"
+
+
+@case
+def test_no_picture_is_loaded_unasked(mentions: list[Any], comments: list[Comment], options: dict[str, Any]) -> None:
+    outline = Outline(without_the_hosts_markup(thread(mentions, comments, empty=True, **options)))
+    pictures = list(outline.all("img"))
+    if not options.get("photos"):
+        assert pictures == []
+    for picture in pictures:
+        assert picture["src"].startswith(("http://", "https://"))
+        assert (picture["loading"], picture["referrerpolicy"], picture["alt"]) == ("lazy", "no-referrer", "")
+        assert picture["width"] == picture["height"]
+
+
+def test_pictures_are_shown_where_they_are_asked_for() -> None:
+    sources = [picture["src"] for picture in Outline(thread(VARIED, photos=True)).all("img")]
+    assert sources == ["https://social.example/a.png", *["https://p.example/a"] * 4]
 
 
 def test_what_strangers_wrote_is_shown_as_text() -> None:
-    evil = mention(0, '<script>alert("x")</script>', excerpt="<img src=x onerror=y>", source='https://s.example/"><b>')
-    html = thread([evil], [comment(1, "<b>", "</li><script>")])
-    assert "<script>" not in html
-    assert "<img" not in html
-    assert "<b>" not in html
-    assert '<a href="https://s.example/&quot;&gt;&lt;b&gt;" rel="nofollow ugc" data-linkback="no">' in html
+    outline = Outline(thread(HOSTILE, HOSTILE_COMMENTS))
+    shown = "".join(outline.words)
+    for payload in ("</title><svg onload=alert(1)>", "&lt;script&gt;", "{{ 7*7 }}{% include 'x' %}{# y #}", "${7*7}"):
+        assert payload in PAYLOADS
+        assert shown.count(payload) >= 3
+    known = {"class", "id", "lang", "dir", "data-linkback", "href", "rel", "datetime", "aria-label", "aria-hidden"}
+    assert {name for _, attributes in outline.elements for name in attributes} == known
 
 
-def test_a_link_leads_to_the_web_or_nowhere() -> None:
-    assert "<a " not in thread([mention(0, source="javascript:alert(1)")])
+def test_strangers_text_finds_its_own_direction() -> None:
+    """A right-to-left name does not turn what stands beside it."""
+    drawn = thread(VARIED, MARKED_UP)
+    for words in ("محمد علي", "שלום", "sarahlay (sarahlay)", "Asker"):
+        assert f">{words}</bdi>" in drawn
+    assert '<p class="linkback-excerpt p-content" dir="auto">عربي then English</p>' in drawn
+
+
+def test_the_count_is_of_all_and_nothing_is_nothing() -> None:
+    assert thread([]) == ""
+    assert "<h2>No comments yet</h2>" in thread([], empty=True)
+    assert "<h2>1 comment</h2>" in thread([mention(0)])
+    assert "<h2>3 comments</h2>" in thread([mention(0)], [comment(1), comment(2)])
+    assert "<h2>23 comments</h2>" in thread(*of_2010())
+
+
+def test_replies_are_an_inner_list() -> None:
+    drawn = thread([], MARKED_UP)
+    assert drawn.count('<ol class="linkback-entries">') == 1
+    assert drawn.count('<ol class="linkback-replies">') == 2
+    assert '<p dir="auto">Why?\nHow?</p><p dir="auto">When?</p>' in drawn
+
+
+def test_markup_that_the_host_made_safe_is_shown_as_it_is() -> None:
+    assert '<div class="linkback-text e-content" dir="auto"><p>By <em>hand</em> &amp; safe</p></div>' in thread(
+        [], MARKED_UP
+    )
+    assert '<a href="?to=1" rel="nofollow" data-linkback="no" aria-label="Reply to Host">Reply</a>' in thread(
+        [], MARKED_UP
+    )
+
+
+def test_a_fragment_is_markup_to_both_engines() -> None:
+    drawn = thread([mention(0)])
+    assert jinja2.Environment(autoescape=True).from_string("{{ x }}").render(x=drawn) == drawn
+    assert Engine().from_string("{{ x }}").render(Context({"x": drawn})) == drawn
+    assert f"<h1>A post</h1>{drawn}".startswith("<h1>A post</h1><section")
+
+
+def microformats(html: str) -> dict[str, Any]:
+    page = f'<article class="h-entry"><h1 class="p-name">Post</h1>{html}</article>'
+    [entry] = mf2py.parse(doc=page, url="https://bob.example/post")["items"]
+    properties: dict[str, Any] = entry["properties"]
+    return properties
+
+
+def test_the_thread_is_read_as_the_posts_comments_and_likes() -> None:
+    post = microformats(thread(VARIED, MARKED_UP, photos=True))
+    assert post["name"] == ["Post"]
+    assert (len(post["comment"]), len(post["like"]), len(post["repost"])) == (10, 2, 1)
+    assert all("h-cite" in cite["type"] for name in ("comment", "like", "repost") for cite in post[name])
+    pingback, trackback, reply = (post["comment"][place]["properties"] for place in (0, 1, 2))
+    assert pingback == {
+        "name": ["sarahlay (sarahlay)"],
+        "url": ["https://s.example/1", "https://bob.example/post#mention-1"],
+        "published": ["2010-06-01T12:01:00+0000"],
+    }
+    assert trackback["author"][0]["properties"]["name"] == ["Ann"]
+    assert trackback["content"] == ["A “quoted” & <b>bold</b> 'line'"]
+    assert reply["author"][0]["properties"]["name"] == ["שלום"]
+    assert reply["name"] == ["On gardens"]
+    like = post["like"][0]["properties"]
+    assert like["url"] == ["https://s.example/3"]
+    assert like["author"][0]["properties"]["photo"] == [{"alt": "", "value": "https://social.example/a.png"}]
+
+
+def test_the_hosts_comments_nest_for_a_reader_of_microformats_too() -> None:
+    first, second = (cite["properties"] for cite in microformats(thread([], MARKED_UP))["comment"])
+    assert first["author"][0]["properties"] == {"name": ["Host"], "url": ["https://h.example/"]}
+    assert first["content"][0]["value"] == "By hand & safe"
+    assert second["url"] == ["https://bob.example/post#comment-a"]
+    [answer] = second["comment"]
+    assert answer["properties"]["author"][0]["properties"]["name"] == ["Host"]
+    assert len(answer["properties"]["comment"]) == 1
+
+
+def test_a_language_may_be_the_hosts_own() -> None:
+    drawn = thread([mention(0)], language=translations.Language("ar-EG"))
+    assert drawn.startswith('<section class="linkback-thread" lang="ar-EG" dir="rtl"')
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A host's templates: an entry of its own."""
+    (tmp_path / "linkback").mkdir()
+    (tmp_path / "linkback" / "entry.html").write_text(
+        "<li>{{ entry.number }} <b>{{ entry.label }}</b> {{ entry.name }}\n"
+    )
+    return tmp_path
+
+
+def test_a_template_of_the_hosts_comes_before_ours(folder: Path) -> None:
+    loader = jinja2.FileSystemLoader(folder)
+    environment = jinja2.Environment(loader=loader, autoescape=False)
+    for templates in (folder, str(folder), loader, environment):
+        drawn = thread([mention(0, "<i>")], [comment(1)], templates=templates)
+        assert "<li>1 <b>Pingback:</b> &lt;i&gt;" in drawn
+        assert '<li class="linkback-entry linkback-comment' in drawn
+    assert environment.loader is loader
+
+
+def test_an_environment_without_templates_still_has_its_filters() -> None:
+    environment = jinja2.Environment(autoescape=True)
+    assert thread([mention(0)], templates=environment) == thread([mention(0)])
+
+
+BROKEN = {
+    "{% if %}": r"the template linkback/entry\.html, line 1: Expected an expression",
+    "{% include 'linkback/none.html' %}": r"linkback/none\.html",
+    "{{ entry.none.none }}": r"'linkback\.web\.thread\.Entry object' has no attribute 'none'",
+    "{{ 1 / 0 }}": "the template linkback/thread.html: division by zero",
+    "{{ 1 + 'a' }}": "unsupported operand",
+    "{% include 'linkback/entry.html' %}": "recursion",
+    "\udcff": "codec can't decode",
+}
+
+
+@pytest.mark.parametrize(("source", "why"), BROKEN.items(), ids=BROKEN.keys())
+def test_a_template_that_fails_is_named(folder: Path, source: str, why: str) -> None:
+    (folder / "linkback" / "entry.html").write_bytes(source.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ConfigurationError, match=why):
+        thread([mention(0)], templates=folder)
+
+
+def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"there is no folder of templates .*nowhere"):
+        thread([mention(0)], templates=tmp_path / "nowhere")
+
+
+def test_our_templates_keep_to_what_both_engines_know() -> None:
+    """No newline at their end, which Jinja2 drops and Django keeps; nothing but values, `if`, `for` and `include`."""
+    files = list((render.TEMPLATES / "linkback").glob("*.html"))
+    assert {file.stem for file in files} == {"thread", "entry", "comment", "facepile"}
+    tag = (
+        r"\{%( if [\w. ]+| for \w+ in [\w.]+| include \"linkback/\w+\.html\"| else| endif| endfor) %\}|\{\{ [\w.]+ \}\}"
+    )
+    for file in files:
+        source = file.read_text()
+        assert not source.endswith("\n")
+        assert "{" not in re.sub(tag, "", source)
+
+
+def test_a_host_may_walk_the_entries_itself() -> None:
+    found = entries([mention(5), mention(1, kind="like", author=Author("Ann"))], [Comment("A reader", "x", START)])
+    assert [(entry.number, entry.heading) for entry in found] == [
+        (1, "A reader"),
+        (2, "Ann liked this"),
+        (3, "Pingback: Where next?"),
+    ]

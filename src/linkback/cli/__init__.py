@@ -10,7 +10,7 @@ import logging
 import click
 
 from linkback import __version__, errors, terminal
-from linkback.cli import asking, keeping, publishing, receiving, running
+from linkback.cli import asking, keeping, publishing, receiving, rendering, running
 from linkback.cli.codes import INTERRUPTED, NO, OK, TEMPORARY, USAGE
 from linkback.errors import FetchError, LinkbackError, Refused
 from linkback.terminal import say
@@ -33,6 +33,8 @@ for command in (
     publishing.unpublish,
     receiving.list_,
     receiving.moderate,
+    receiving.recheck,
+    rendering.render,
     running.serve,
     running.worker,
     running.drain,

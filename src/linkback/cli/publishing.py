@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from linkback import terminal
+from linkback.cli import following
 from linkback.cli.codes import DONE, OK, delivered
 from linkback.errors import Reason
 from linkback.model import ARRIVED, Delivery, JobKind, Outcome
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 
 #: deliveries to one host follow each other by a second, or by as long as it takes to answer
 _PATIENCE_SECONDS = 5.0
-_site = click.option("--site", metavar="URL", help="The blog that SOURCE is a post of; its host by default.")
+_site = click.option("--site", metavar="URL", help="The blog; by default the host of SOURCE, or of the feed.")
 _dry_run = click.option("--dry-run", is_flag=True, help="Show whom it would tell, and do nothing.")
 
 
 @click.command()
-@click.argument("source")
+@click.argument("source", required=False, default="")
+@following.options
 @_site
 @_dry_run
 @click.option("--force", is_flag=True, help="Tell again although the post says what it said before.")
@@ -34,6 +36,7 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Show whom it would tell
 @fetching
 def publish(
     source: str,
+    chosen: following.Options,
     site: str | None,
     dry_run: bool,
     force: bool,
@@ -46,7 +49,15 @@ def publish(
 
     A page that was told by webmention hears of each change, and that its link is gone. What failed for now is tried
     again by later runs: once after about a minute, once more after about ten.
+
+    With --feed or --sitemap instead of SOURCE, do so for every post that is new or changed there since the last run,
+    and tell of those that are deleted (their pages answer 410 Gone).
     """
+    following.check(source, chosen, force=force)
+    if chosen.document:
+        door = following.Door(networks, ports)
+        settings = following.Settings(database, dry_run=dry_run, force=force, as_json=as_json)
+        return following.publish(site, chosen, door, settings, patience=_PATIENCE_SECONDS)
     with _blog(source, site, database, networks, ports) as (blog, url):
         if dry_run:
             return _would_tell(blog.publish(url, force=force, dry_run=True), as_json=as_json)

@@ -56,3 +56,24 @@ def moderate(status: str, ids: tuple[str, ...], database: str, as_json: bool) ->
             else:
                 terminal.show_mention(mention, as_json=as_json)
     return code
+
+
+@click.command()
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@database
+def recheck(ids: tuple[str, ...], database: str) -> int:
+    """Have the sources of mentions looked at again, by whoever does the work of the blog.
+
+    A mention that was taken away comes back if its source links again. What a person decided stands.
+    """
+    from linkback.site import utcnow
+
+    code = OK
+    with stored(database) as store:
+        for id in ids:
+            if store.recheck(id, due=utcnow()):
+                say(f"the source of {id} will be looked at again")
+            else:
+                say(f"there is no mention {id}" if store.mention(id) is None else f"the check of {id} is laid aside")
+                code = NO
+    return code

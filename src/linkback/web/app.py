@@ -1,7 +1,8 @@
 """The endpoints: which protocol a request speaks, and what it is answered.
 
     POST /webmention   POST /pingback   POST /trackback?target=URL
-    GET /status/ID     GET /healthz     GET /mentions?target=URL
+    GET /status/ID     GET /healthz     GET /mentions?target=URL     GET /thread?target=URL
+    GET /linkback.js   GET /thread.css  what draws a thread on a static page
     POST /             any of the three, told by its body
 
 Rule: a stranger's request never ends in an exception, and no answer tells what the network or a moderator did.
@@ -9,11 +10,14 @@ Rule: a stranger's request never ends in an exception, and no answer tells what 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import typing
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 
 from linkback import urls
 from linkback.errors import Reason, Refused, StoreError
@@ -23,7 +27,9 @@ from linkback.protocols import Protocol
 from linkback.site import Site
 from linkback.sites import Sites
 from linkback.store import ClaimRecord
-from linkback.web.shapes import mention_to_json
+from linkback.web import thread as threads
+from linkback.web import translations
+from linkback.web.shapes import mention_to_json, thread_to_json
 from linkback.wire import Headers, Request, Response
 
 log = logging.getLogger(__name__)
@@ -34,6 +40,9 @@ _NOSNIFF = ("X-Content-Type-Options", "nosniff")
 _CORS = ("Access-Control-Allow-Origin", "*")
 _NO_STORE = ("Cache-Control", "no-store")
 _COMBINED = frozenset({"", "/"})
+#: what a static page loads from us, and how long a browser may keep it before it asks again
+_FILES = {"/linkback.js": "text/javascript; charset=utf-8", "/thread.css": "text/css; charset=utf-8"}
+_FRESH = ("Cache-Control", "public, max-age=3600")
 #: what may stand before a document in any Unicode encoding: blanks, byte order marks, the zeros of UTF-16
 _BEFORE_XML = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
 
@@ -75,6 +84,7 @@ class App:
         self._routes: dict[str, Callable[[Request], Response]] = {
             "/healthz": self._health,
             "/mentions": self._mentions,
+            "/thread": self._thread,
         }
 
     def handle(self, request: Request, path: str) -> Response:
@@ -102,10 +112,12 @@ class App:
         if path in _COMBINED and request.method == "POST":
             return self._combined(request, path)
         if request.method not in ("GET", "HEAD"):
-            known = path in self._routes or path.startswith("/status/")
+            known = path in self._routes or path in _FILES or path.startswith("/status/")
             return _text(405, "only GET here\n", ("Allow", "GET, HEAD")) if known else _text(404, "no such page\n")
         if path.startswith("/status/"):
             return self._status(path.removeprefix("/status/"))
+        if path in _FILES:
+            return _file(path, request)
         route = self._routes.get(path)
         return route(request) if route else _text(404, "no such page\n")
 
@@ -195,10 +207,20 @@ class App:
     def _mentions(self, request: Request) -> Response:
         target = urls.query_value(request.url, "target")
         if not urls.is_argument(target):
-            return _json(400, {"error": "invalid_request", "error_description": "target must be a URL"}, _CORS)
+            return _no_target()
         mentions = self.site.mentions(target)
         found = [mention_to_json(mention) for mention in mentions]
         return _json(200, {"target": target, "count": len(found), "mentions": found}, _CORS, _NO_STORE)
+
+    def _thread(self, request: Request) -> Response:
+        """The thread in the reader's language: the one asked for, else one that the browser accepts."""
+        target = urls.query_value(request.url, "target")
+        if not urls.is_argument(target):
+            return _no_target()
+        accepted = translations.accepted(request.header("Accept-Language"))
+        language = translations.of(urls.query_value(request.url, "lang"), *accepted)
+        thread = threads.of(self.site.mentions(target), language=language)
+        return _json(200, thread_to_json(target, thread), _CORS, _NO_STORE, ("Vary", "Accept-Language"))
 
 
 def _say_store_failed(error: StoreError) -> None:
@@ -228,6 +250,26 @@ def _status_of(record: ClaimRecord) -> dict[str, str]:
     if record.reason is not None:
         status["reason"] = _STATUS_REASONS.get(record.reason, "source_not_found")
     return status
+
+
+def _no_target() -> Response:
+    return _json(400, {"error": "invalid_request", "error_description": "target must be a URL"}, _CORS)
+
+
+def _file(path: str, request: Request) -> Response:
+    """One of our files; nothing but its tag where the browser has it already."""
+    body, tag = _read(path)
+    known = {each.strip().removeprefix("W/") for each in request.header("If-None-Match").split(",")}
+    fields: Headers = (_FRESH, _CORS, ("ETag", tag))
+    if tag in known or "*" in known:
+        return Response(304, fields)
+    return Response(200, (("Content-Type", _FILES[path]), *fields), body)
+
+
+@cache
+def _read(path: str) -> tuple[bytes, str]:
+    body = (Path(__file__).parent / "static" / path.removeprefix("/")).read_bytes()
+    return body, f'"{hashlib.sha256(body).hexdigest()[:20]}"'
 
 
 def _json(status: int, value: object, *headers: tuple[str, str]) -> Response:

@@ -1,91 +1,110 @@
-"""The thread under a post: people's comments and mentions, numbered together in order of time.
+"""The thread as HTML, by templates that Jinja2 and Django read alike, so that a host may replace each of them.
 
-Rule: everything shown is text. What a stranger wrote is escaped, and a link leads to http(s) or nowhere.
+Rule: a template gets values that are ready to be shown, and only lays them out; every engine escapes them on its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from html import escape
+from collections.abc import Iterable
+from datetime import UTC, tzinfo
+from functools import lru_cache
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from linkback.errors import ConfigurationError
 from linkback.model import Mention
+from linkback.web import thread as threads
+from linkback.web import translations
+from linkback.web.shown import Markup
+from linkback.web.thread import Comment, Entry, Thread
+from linkback.web.translations import Language
 
-_LABELS = {"pingback": "Pingback", "trackback": "Trackback"}
+if TYPE_CHECKING:
+    from jinja2 import BaseLoader, Environment
+
+__all__ = ["TEMPLATES", "Comment", "Entry", "Markup", "Thread", "context", "entries", "thread"]
+
+#: the folder of our own templates, for an engine of the host's
+TEMPLATES = Path(__file__).parent / "templates"
+#: the template of a thread, with what `context` gives; it includes the others, which stand beside it
+TEMPLATE = "linkback/thread.html"
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
-    """A comment of the host's own: who wrote what, when; `text` is plain text."""
+def thread(
+    mentions: Iterable[Mention],
+    comments: Iterable[Comment] = (),
+    *,
+    language: str | Language = "en",
+    facepile: bool = True,
+    photos: bool = False,
+    timezone: tzinfo = UTC,
+    empty: bool = False,
+    templates: str | PathLike[str] | BaseLoader | Environment | None = None,
+) -> Markup:
+    """The thread as an HTML fragment: a heading with the count, the faces of likes and reposts, a numbered list.
 
-    author: str
-    text: str
-    posted: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of a thread: its number, what it is called, where it leads, what it says, when it came.
-
-    `label` is the kind of a mention ("Pingback"), "" for a comment; `name` the title of the mentioning page or the
-    comment's author.
+    `language` is a BCP 47 code, English where it is not known. With `facepile=False` likes and reposts stand in the
+    list. With `photos` authors' pictures are loaded from where they are; else no reader is sent to a stranger's
+    server unasked. Times are shown in `timezone`. Where there is nothing yet the fragment is "", unless `empty`.
+    `templates` is where to look for `linkback/thread.html` and those that it includes, before our own: a folder, a
+    Jinja2 loader or environment. Raises `ConfigurationError` for a folder that is none and for a template that fails.
     """
-
-    number: int
-    label: str
-    name: str
-    url: str
-    text: str
-    time: datetime
-
-    @property
-    def heading(self) -> str:
-        """How the entry is called: "Pingback: Where next?", or a commenter's name."""
-        return f"{self.label}: {self.name}" if self.label else self.name
+    values = context(mentions, comments, language=language, facepile=facepile, photos=photos, timezone=timezone)
+    if not values["thread"].count and not empty:
+        return Markup()
+    return _drawn(values, _environment(templates))
 
 
-def entries(mentions: Iterable[Mention], comments: Iterable[Comment] = ()) -> list[Entry]:
-    """Comments and mentions in one numbered list, in order of time."""
-    items = [_mentioned(mention) for mention in mentions] + [_commented(comment) for comment in comments]
-    items.sort(key=lambda entry: entry.time)
-    return [
-        Entry(number, item.label, item.name, item.url, item.text, item.time)
-        for number, item in enumerate(items, start=1)
-    ]
+def context(
+    mentions: Iterable[Mention],
+    comments: Iterable[Comment] = (),
+    *,
+    language: str | Language = "en",
+    facepile: bool = True,
+    photos: bool = False,
+    timezone: tzinfo = UTC,
+) -> dict[str, Thread]:
+    """What the templates are given, for a host whose own engine draws them: `{"thread": Thread}`; options as above."""
+    spoken = translations.of(language) if isinstance(language, str) else language
+    made = threads.of(mentions, comments, language=spoken, facepile=facepile, photos=photos, timezone=timezone)
+    return {"thread": made}
 
 
-def _mentioned(mention: Mention) -> Entry:
-    label = _LABELS.get(mention.protocols[0] if mention.protocols else "", "Mention")
-    name = mention.title or mention.author.name or mention.source
-    return Entry(0, label, name, mention.source, mention.excerpt, mention.received)
+def entries(mentions: Iterable[Mention], comments: Iterable[Comment] = ()) -> tuple[Entry, ...]:
+    """Comments and mentions in one numbered list, in order of time, for a host that draws them itself."""
+    return threads.of(mentions, comments, facepile=False).entries
 
 
-def _commented(comment: Comment) -> Entry:
-    posted = comment.posted if comment.posted.tzinfo else comment.posted.replace(tzinfo=UTC)
-    return Entry(0, "", comment.author, "", comment.text, posted)
+def _drawn(values: dict[str, Any], environment: Environment) -> Markup:
+    from jinja2 import TemplateNotFound, TemplateSyntaxError
+
+    try:
+        return Markup(environment.get_template(TEMPLATE).render(values))
+    except Exception as error:  # a template of the host's may do anything
+        name = error.name if isinstance(error, TemplateNotFound | TemplateSyntaxError) else None
+        line = f", line {error.lineno}" if isinstance(error, TemplateSyntaxError) else ""
+        raise ConfigurationError(f"the template {name or TEMPLATE}{line}: {error}") from error
 
 
-def thread(mentions: Iterable[Mention], comments: Iterable[Comment] = ()) -> str:
-    """The thread as an HTML fragment: a heading with the count, and a numbered list; "" where there is nothing yet."""
-    found = entries(mentions, comments)
-    if not found:
-        return ""
-    count = f"{len(found)} comment{'' if len(found) == 1 else 's'}"
-    lines: Sequence[str] = [_item(entry) for entry in found]
-    return (
-        f'<section class="linkback-thread" data-linkback="no"><h2>{count}</h2>\n<ol>\n'
-        + "\n".join(lines)
-        + "\n</ol></section>"
-    )
+def _environment(templates: str | PathLike[str] | BaseLoader | Environment | None) -> Environment:
+    if isinstance(templates, str | PathLike):
+        folder = Path(templates)
+        if not folder.is_dir():
+            raise ConfigurationError(f"there is no folder of templates {folder}")
+        return _prepared(folder)
+    return _prepared(templates)
 
 
-def _item(entry: Entry) -> str:
-    kind = entry.label.lower() or "comment"
-    name = escape(entry.name)
-    if entry.url.startswith(("http://", "https://")):
-        name = f'<a href="{escape(entry.url)}" rel="nofollow ugc" data-linkback="no">{name}</a>'
-    heading = f"{escape(entry.label)}: {name}" if entry.label else name
-    time = f'<time datetime="{entry.time.isoformat()}">{entry.time:%Y-%m-%d %H:%M}</time>'
-    text = f"<p>{escape(entry.text)}</p>" if entry.text else ""
-    return f'<li class="{kind}"><strong>{heading}</strong> {time}{text}</li>'
+@lru_cache(maxsize=16)
+def _prepared(templates: Path | BaseLoader | Environment | None) -> Environment:
+    """The host's templates before our own; kept, as a template is compiled once for each environment."""
+    from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader
+
+    own = templates.loader if isinstance(templates, Environment) else templates
+    first = FileSystemLoader(own) if isinstance(own, Path) else own
+    ours = FileSystemLoader(TEMPLATES)
+    loader = ChoiceLoader([first, ours]) if isinstance(first, BaseLoader) else ours
+    if isinstance(templates, Environment):
+        return templates.overlay(loader=loader, autoescape=True)
+    return Environment(loader=loader, autoescape=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from linkback.model import Author, Backlink, Delivery, Endpoint, Endpoints, Mention
+from linkback.web.thread import Entry, Thread
 
 
 def author_to_json(author: Author) -> dict[str, str | None]:
@@ -26,6 +27,48 @@ def mention_to_json(mention: Mention) -> dict[str, object]:
         "missing_since": mention.missing_since.isoformat() if mention.missing_since else None,
         "kind": mention.kind,
         "final_url": mention.final_url,
+    }
+
+
+def thread_to_json(target: str, thread: Thread) -> dict[str, object]:
+    """A thread without the host's own comments, in words that a script only has to lay out."""
+    return {
+        "target": target,
+        "count": thread.count,
+        "heading": thread.heading,
+        "language": thread.language,
+        "dir": thread.direction,
+        "faces": [
+            {
+                "kind": group.kind,
+                "heading": group.heading,
+                "entries": [_entry_to_json(entry) for entry in group.entries],
+            }
+            for group in thread.faces
+        ],
+        "entries": [_entry_to_json(entry) for entry in thread.entries],
+    }
+
+
+def _entry_to_json(entry: Entry) -> dict[str, object]:
+    """One line; `text` is `before`, `name` and `after`, of which the name is the link."""
+    return {
+        "number": entry.number or None,
+        "id": entry.id,
+        "kind": entry.kind,
+        "label": entry.label,
+        "before": entry.before,
+        "name": entry.name,
+        "after": entry.after,
+        "text": entry.heading,
+        "personal": entry.personal,
+        "url": entry.url or None,
+        "title": entry.title,
+        "author": author_to_json(entry.author),
+        "initials": entry.initials,
+        "excerpt": entry.excerpt,
+        "time": entry.iso_time,
+        "shown_time": entry.shown_time,
     }
 
 

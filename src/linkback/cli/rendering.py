@@ -1,0 +1,75 @@
+"""The command that draws a thread at build time, for a site of static pages."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import sys
+
+import click
+from click.core import ParameterSource
+
+from linkback import terminal, urls
+from linkback.cli.codes import OK
+from linkback.errors import ConfigurationError, Reason
+from linkback.model import Mention, Status
+from linkback.options import database, stored
+from linkback.terminal import say
+
+#: options that lay something out, which JSON leaves to its reader
+_LAYOUT = ("photos", "templates")
+
+
+@click.command()
+@click.option("--target", required=True, metavar="URL", help="The post that the thread is under.")
+@click.option(
+    "--format", "form", type=click.Choice(["html", "json"]), default="html", show_default=True, help="As what."
+)
+@click.option("--lang", default="en", show_default=True, metavar="CODE", help="The language of the thread's own words.")
+@click.option("--photos", is_flag=True, help="Load authors' pictures from where they are.")
+@click.option("--no-facepile", "listed", is_flag=True, help="Show likes and reposts in the list.")
+@click.option("--templates", metavar="DIR", help="Templates of your own, such as DIR/linkback/entry.html.")
+@database
+def render(target: str, form: str, lang: str, photos: bool, listed: bool, templates: str | None, database: str) -> int:
+    """Print the thread under a post, for a static site's build."""
+    from linkback.web import render as drawing
+    from linkback.web import shapes
+
+    if form == "json":
+        _refuse_layout()
+    page = urls.check_argument(target, Reason.TARGET_INVALID)
+    mentions = _shown(page, database)
+    if form == "json":
+        thread = drawing.context(mentions, language=lang, facepile=not listed)["thread"]
+        # ASCII, so that no locale can break it
+        terminal.write(json.dumps(shapes.thread_to_json(page, thread)))
+        return OK
+    fragment = drawing.thread(mentions, language=lang, facepile=not listed, photos=photos, templates=templates)
+    if fragment:
+        terminal.write(_in_this_locale(fragment))
+    else:
+        say(f"no mentions of {page}")
+    return OK
+
+
+def _shown(page: str, database: str) -> list[Mention]:
+    with stored(database) as store:
+        mentions = store.mentions(statuses=[Status.APPROVED])
+        keys = {urls.page_key(site, page) for site in {mention.site for mention in mentions}}
+        # also those that came by another name of the page
+        ids = {mention.id for mention in store.mentions(pages=keys, statuses=[Status.APPROVED])}
+    return [mention for mention in mentions if mention.id in ids or urls.same_page(mention.target, page)]
+
+
+def _in_this_locale(fragment: str) -> str:
+    """HTML that reads the same in whatever encoding the output has."""
+    known = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
+    return fragment if known else fragment.encode("ascii", "xmlcharrefreplace").decode("ascii")
+
+
+def _refuse_layout() -> None:
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if given and parameter.name in _LAYOUT:
+            raise ConfigurationError(f"{parameter.opts[0]} is about HTML: it means nothing with --format json")

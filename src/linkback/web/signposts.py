@@ -1,0 +1,115 @@
+"""The signposts that go on the pages of a host's own application, whichever framework gives them.
+
+Rule: the host's answer stays as it is but for the signposts, and only pages that take mentions get those: HTML,
+answered 200 to a GET or HEAD, named by a URL that the blog knows as its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from linkback import urls
+from linkback.errors import ConfigurationError, Refused
+from linkback.protocols import advertise_headers, advertise_markup
+from linkback.site import Site
+from linkback.sites import Sites
+from linkback.web.app import App
+from linkback.wire import Headers, Response
+
+log = logging.getLogger(__name__)
+
+PREFIX = "/linkback"
+_HTML_TYPES = ("text/html", "application/xhtml+xml")
+# Charsets in which the ASCII of a signpost is not the bytes we would write.
+_WIDE_CHARSETS = ("utf-16", "utf-32")
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What one answer gets: header fields, and bytes that follow the host's last one."""
+
+    headers: Headers = ()
+    tail: bytes = b""
+
+    def __bool__(self) -> bool:
+        return bool(self.headers or self.tail)
+
+    def added_to(self, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """The host's header fields with ours after them, and the length that the body has with its tail."""
+        return [*(self._lengthened(name, value) for name, value in headers), *self.headers]
+
+    def _lengthened(self, name: str, value: str) -> tuple[str, str]:
+        if self.tail and name.lower() == "content-length" and value.isascii() and value.isdigit():
+            return name, str(int(value) + len(self.tail))
+        return name, value
+
+
+class Signposts:
+    """How the endpoints of a blog, or of many, stand before a host's application, and are advertised on its pages.
+
+    `prefix` is the path that the endpoints stand under; `base` their public URL, where it is not the blog's host,
+    whatever the application is mounted under, and the prefix. Raises `ConfigurationError` for a prefix that would take
+    all of the host's pages, and for a base that is no http(s) URL.
+    """
+
+    def __init__(self, blog: Site | Sites, *, prefix: str = PREFIX, base: str = "") -> None:
+        self.blog = blog
+        self.prefix = "/" + prefix.strip("/")
+        if self.prefix == "/":
+            raise ConfigurationError("the endpoints need a prefix of their own, such as /linkback")
+        if base and not urls.is_argument(base):
+            raise ConfigurationError(f"the endpoints' public URL is like https://bob.example/linkback, not {base!r}")
+        self._base = base.rstrip("/")
+
+    def app(self, mounted: str = "") -> App:
+        """The endpoints themselves; `mounted` is the path, percent-encoded, that the host's application stands under.
+
+        Those of many blogs take their public URL from each request.
+        """
+        return App(self.blog, base=self._public(self.blog, mounted) if isinstance(self.blog, Site) else self._base)
+
+    def on(
+        self, headers: Iterable[tuple[str, str]], *, method: str, status: int, host: str, path: str, mounted: str = ""
+    ) -> Signs:
+        """What the host's answer with these headers gets: nothing, unless it is a page that takes mentions.
+
+        `host` is the request's Host, `path` its whole path and query, percent-encoded, `mounted` the part of that
+        which the application stands under. Never raises; protocols.md A-49, A-71, A-91.
+        """
+        answer = Response(status, tuple(headers))
+        if method not in ("GET", "HEAD") or status != 200 or answer.content_type not in _HTML_TYPES:
+            return Signs()
+        found = self.page(host, path)
+        if found is None:
+            return Signs()
+        site, permalink = found
+        base, tail = self._public(site, mounted), b""
+        if not answer.header("Content-Encoding") and not answer.charset.startswith(_WIDE_CHARSETS):
+            tail = advertise_markup(site.protocols, base, permalink).encode("ascii", "xmlcharrefreplace")
+        return Signs(advertise_headers(site.protocols, base, permalink), tail)
+
+    def head(self, host: str, path: str, *, mounted: str = "", title: str = "") -> str:
+        """The markup that says the same, for the `<head>` of the page at a path; "" where it takes no mentions."""
+        found = self.page(host, path)
+        return "" if found is None else found[0].head(found[1], title=title, base=self._public(found[0], mounted))
+
+    def page(self, host: str, path: str) -> tuple[Site, str] | None:
+        """The blog and the permalink of a page, by the Host and the path and query of a request for it.
+
+        None where it is no page that takes mentions, or where the host's own functions fail to tell; that is logged.
+        """
+        try:
+            site = self.blog if isinstance(self.blog, Site) else self.blog.at(host, path)
+            # the blog's own name, whatever name the request came by
+            return site, site.find(urls.origin(site.url) + (path or "/"))
+        except Refused:
+            return None
+        except Exception:
+            # the host's own `resolve` broke: its page is still its page
+            log.exception("could not resolve %s", path)
+            return None
+
+    def _public(self, site: Site, mounted: str) -> str:
+        return self._base or urls.origin(site.url) + mounted + self.prefix
