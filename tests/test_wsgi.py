@@ -16,7 +16,7 @@ from wsgiref.validate import validator
 import pytest
 
 from linkback.adapters.wsgi import around, endpoints, read_request
-from linkback.errors import ConfigurationError, Reason, Refused
+from linkback.errors import ConfigurationError
 from linkback.fetch import Fetcher
 from linkback.jobs import External
 from linkback.model import Mention
@@ -24,6 +24,7 @@ from linkback.policy import Policy
 from linkback.site import Site
 from linkback.testing import FakeWeb
 from linkback.verbs import find_endpoints
+from tests import signposting
 from tests.serving import LOOPBACK, eventually, pages, served
 
 if TYPE_CHECKING:
@@ -83,15 +84,6 @@ def test_a_page_of_ours_advertises_every_protocol(site: Site) -> None:
     assert found.trackback.url == "https://t.example/linkback/trackback?target=https%3A%2F%2Ft.example%2Fpost"
 
 
-def test_headers_of_the_host_stay(site: Site) -> None:
-    own = ("Link", '<https://t.example/feed>; rel="alternate"')
-    _, headers, _ = call(around(host("200 OK", b"x", own), site), "/post")
-    assert [value for name, value in headers if name == "Link"] == [
-        own[1],
-        '<https://t.example/linkback/webmention>; rel="webmention"',
-    ]
-
-
 def test_head_tells_what_get_tells(site: Site) -> None:
     app = around(host(), site)
     _, get, body = call(app, "/post")
@@ -104,33 +96,24 @@ def test_head_tells_what_get_tells(site: Site) -> None:
     ]
 
 
-UNTOUCHED = [
-    pytest.param(host("404 Not Found"), "GET", id="an error page"),
-    pytest.param(host("302 Found"), "GET", id="a redirect"),
-    pytest.param(host("200 OK", b"{}", ("Content-Type", "application/json")), "GET", id="no HTML"),
-    pytest.param(host("200 OK", b"\x89PNG", ("Content-Type", "image/png")), "GET", id="an image"),
-    pytest.param(host(), "POST", id="the answer to a form"),
-]
+def _the_host(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    page = signposting.PAGES[environ["PATH_INFO"]]
+    length = [] if page.streamed else [("Content-Length", str(len(page.body)))]
+    start_response(f"{page.status} Status", [("Content-Type", page.type), *page.headers, *length])
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else list(page.chunks)
 
 
-@pytest.mark.parametrize(("app", "method"), UNTOUCHED)
-def test_only_pages_carry_signposts(site: Site, app: WSGIApplication, method: str) -> None:
-    assert call(around(app, site), "/post", method) == call(app, "/post", method)
+@pytest.fixture(scope="module")
+def host_url() -> Iterator[str]:
+    site = Site(signposting.SITE, store="sqlite://", fetch=FakeWeb(), runner=External(), resolve=signposting.resolve)
+    with site, served(around(_the_host, site)) as url:
+        yield url
 
 
-def test_a_page_that_takes_no_mentions_does_not_advertise() -> None:
+@signposting.cases
+def test_only_pages_that_take_mentions_carry_signposts(host_url: str, case: signposting.Case) -> None:
     """protocols.md A-51"""
-
-    def resolve(url: str) -> str | None:
-        if url.endswith("/closed"):
-            raise Refused(Reason.TARGET_CLOSED)
-        return url if url.endswith("/post") else None
-
-    with Site("https://t.example", store="sqlite://", fetch=FakeWeb(), runner=External(), resolve=resolve) as site:
-        app = around(host(), site)
-        plain = call(host(), "/x")
-        assert call(app, "/closed") == call(app, "/other") == plain
-        assert call(app, "/post") != plain
+    signposting.check(host_url, case)
 
 
 def test_a_resolver_that_breaks_does_not_break_the_page() -> None:

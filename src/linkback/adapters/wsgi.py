@@ -1,19 +1,16 @@
 """WSGI (PEP 3333): the endpoints as an application, and signposts on a host's pages.
 
-Rule: the host's answers pass through untouched but for the signposts, and only pages that take mentions get those:
-HTML, answered 200, named by a URL that the site knows as its own.
+Rule: the host's answers pass through untouched but for the signposts (`web.signposts` says which pages get those).
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from linkback import urls
-from linkback.errors import ConfigurationError, Refused
-from linkback.protocols import advertise_headers, advertise_markup
 from linkback.web.app import App
+from linkback.web.signposts import PREFIX, Signposts, Signs
 from linkback.wire import Headers, Request, Response
 
 if TYPE_CHECKING:
@@ -22,12 +19,15 @@ if TYPE_CHECKING:
     from linkback.site import Site
     from linkback.sites import Sites
 
-log = logging.getLogger(__name__)
-
-_HTML_TYPES = ("text/html", "application/xhtml+xml")
-# Charsets in which the ASCII of a signpost is not the bytes we would write.
-_WIDE_CHARSETS = ("utf-16", "utf-32")
-_REASONS = {200: "OK", 201: "Created", 202: "Accepted", 302: "Found", 400: "Bad Request", 404: "Not Found"}
+_REASONS = {
+    200: "OK",
+    201: "Created",
+    202: "Accepted",
+    302: "Found",
+    304: "Not Modified",
+    400: "Bad Request",
+    404: "Not Found",
+}
 _REASONS |= {405: "Method Not Allowed", 411: "Length Required", 413: "Content Too Large", 415: "Unsupported Media Type"}
 _REASONS |= {429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable"}
 
@@ -52,26 +52,24 @@ def _answer(app: App, environ: WSGIEnvironment, start_response: StartResponse) -
     return write_response(response, environ, start_response)
 
 
-def around(app: WSGIApplication, site: Site, *, prefix: str = "/linkback", base: str = "") -> WSGIApplication:
-    """A host's application with the endpoints of its site under `prefix`, advertised on its pages.
+def around(app: WSGIApplication, blog: Site | Sites, *, prefix: str = PREFIX, base: str = "") -> WSGIApplication:
+    """A host's application with the endpoints of its blog, or of its many, under `prefix`, advertised on its pages.
 
     HTML pages get `Link` and `X-Pingback` headers (next to any the host sets) and, at their end, the RDF block that
     TrackBack looks for; protocols.md A-49, A-71, A-91. `base` is the public URL of `prefix`; where it is not given, the
-    site's host, whatever the application is mounted under, and the prefix. Raises `ConfigurationError` for a prefix
+    blog's host, whatever the application is mounted under, and the prefix. Raises `ConfigurationError` for a prefix
     that would take all of the host's pages.
     """
-    prefix = "/" + prefix.strip("/")
-    if prefix == "/":
-        raise ConfigurationError("the endpoints need a prefix of their own, such as /linkback")
+    signposts = Signposts(blog, prefix=prefix, base=base)
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        site.start()
+        blog.start()
         mounted, path = str(environ.get("SCRIPT_NAME", "")), str(environ.get("PATH_INFO", ""))
-        public = base.rstrip("/") or urls.origin(site.url) + urls.quote_path(mounted) + prefix
-        if path.startswith(prefix + "/"):
-            own = {**environ, "SCRIPT_NAME": mounted + prefix, "PATH_INFO": path[len(prefix) :]}
-            return _answer(App(site, base=public), own, start_response)
-        return _Advertised(app, site, public).answer(environ, start_response)
+        if path.startswith(signposts.prefix + "/"):
+            inside = len(signposts.prefix)
+            own = {**environ, "SCRIPT_NAME": mounted + path[:inside], "PATH_INFO": path[inside:]}
+            return _answer(signposts.app(urls.quote_path(mounted)), own, start_response)
+        return _Advertised(app, signposts).answer(environ, start_response)
 
     return application
 
@@ -79,17 +77,15 @@ def around(app: WSGIApplication, site: Site, *, prefix: str = "/linkback", base:
 class _Advertised:
     """One passage of a host's answer, signposts added where they belong."""
 
-    def __init__(self, app: WSGIApplication, site: Site, base: str) -> None:
+    def __init__(self, app: WSGIApplication, signposts: Signposts) -> None:
         self._app = app
-        self._site = site
-        self._base = base
-        self._tail = b""
+        self._signposts = signposts
+        self._signs = Signs()
 
     def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
-            self._tail = b""
-            if self._is_page(environ, status, headers):
-                headers = self._signposted(environ, headers)
+            self._signs = self._on(environ, status, headers)
+            headers = self._signs.added_to(headers)
             return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
 
         chunks = self._app(environ, start)
@@ -98,30 +94,18 @@ class _Advertised:
     @property
     def tail(self) -> bytes:
         """What follows the host's last byte."""
-        return self._tail
+        return self._signs.tail
 
-    def _is_page(self, environ: WSGIEnvironment, status: str, headers: list[tuple[str, str]]) -> bool:
-        if environ.get("REQUEST_METHOD") not in ("GET", "HEAD") or not status.startswith("200"):
-            return False
-        return Response(headers=tuple(headers)).content_type in _HTML_TYPES
-
-    def _signposted(self, environ: WSGIEnvironment, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        page = page_url(self._site, environ)
-        try:
-            permalink = self._site.pages.find(page)
-        except Refused:
-            return headers
-        except Exception:
-            # the host's own `resolve` broke: its page is still its page
-            log.exception("could not resolve %s", page)
-            return headers
-        signs = advertise_headers(self._site.protocols, self._base, permalink)
-        response = Response(headers=tuple(headers))
-        if not response.header("Content-Encoding") and not response.charset.startswith(_WIDE_CHARSETS):
-            self._tail = advertise_markup(self._site.protocols, self._base, permalink).encode(
-                "ascii", "xmlcharrefreplace"
-            )
-        return [*_lengthened(headers, len(self._tail)), *signs]
+    def _on(self, environ: WSGIEnvironment, status: str, headers: list[tuple[str, str]]) -> Signs:
+        code = status[:3]
+        return self._signposts.on(
+            headers,
+            method=str(environ.get("REQUEST_METHOD", "")),
+            status=int(code) if code.isascii() and code.isdigit() else 0,
+            host=host_of(environ),
+            path=path_of(environ),
+            mounted=urls.quote_path(str(environ.get("SCRIPT_NAME", ""))),
+        )
 
 
 class _Body:
@@ -143,18 +127,16 @@ class _Body:
             close()
 
 
-def _lengthened(headers: list[tuple[str, str]], more: int) -> list[tuple[str, str]]:
-    return [
-        (name, str(int(value) + more)) if name.lower() == "content-length" and value.isdigit() else (name, value)
-        for name, value in headers
-    ]
-
-
-def page_url(site: Site, environ: WSGIEnvironment) -> str:
-    """The URL of ours that a request asks for: the site's origin, whatever name the request came by."""
+def path_of(environ: WSGIEnvironment) -> str:
+    """The path and query that a request asks for, as they stand in a URL."""
     path = urls.quote_path(str(environ.get("SCRIPT_NAME", "")) + str(environ.get("PATH_INFO", "")))
     query = str(environ.get("QUERY_STRING", ""))
-    return f"{urls.origin(site.url)}{path or '/'}" + (f"?{query}" if query else "")
+    return (path or "/") + (f"?{query}" if query else "")
+
+
+def host_of(environ: WSGIEnvironment) -> str:
+    """The name that a request came by: its Host, or the server's."""
+    return str(environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}")
 
 
 def read_request(environ: WSGIEnvironment, max_body: int) -> Request:
@@ -165,10 +147,7 @@ def read_request(environ: WSGIEnvironment, max_body: int) -> Request:
     for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         if environ.get(name):
             headers.append((name.replace("_", "-").title(), str(environ[name])))
-    path = urls.quote_path(str(environ.get("SCRIPT_NAME", "")) + str(environ.get("PATH_INFO", "")))
-    query = str(environ.get("QUERY_STRING", ""))
-    host = str(environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}")
-    url = f"{environ.get('wsgi.url_scheme', 'http')}://{host}{path}" + (f"?{query}" if query else "")
+    url = f"{environ.get('wsgi.url_scheme', 'http')}://{host_of(environ)}{path_of(environ)}"
     body = _read_body(environ, max_body)
     return Request(str(environ["REQUEST_METHOD"]), url, tuple(headers), body)
 

@@ -1,0 +1,68 @@
+"""What an application can tell at its start of how it was put together, before anybody waits for it in vain.
+
+Rule: the records are asked and nothing else: no network, nothing written, and a store that fails is itself the answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from linkback.errors import StoreError
+from linkback.jobs import External
+from linkback.site import Site, utcnow
+from linkback.sites import Sites
+
+#: how long due work may lie before it says that nobody does it
+_LATE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that is wrong: its `name` ("database", "worker", "shared-database"), what it is, and what to do."""
+
+    name: str
+    message: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.fix}"
+
+
+def troubles(blog: Site | Sites, *, worker: str = "linkback worker", now: datetime | None = None) -> list[Trouble]:
+    """What is wrong with a blog's records and with who does its work; nothing where all is well. Never raises.
+
+    `worker` is the command that does the work of this application, for the advice. `now` is aware, the present by
+    default. `linkback.doctor` looks further: at pages, endpoints and clocks.
+    """
+    now = now or utcnow()
+    try:
+        return [*_nobody_works(blog, worker, now), *_work_of_others(blog, now)]
+    except StoreError as error:
+        return [Trouble("database", f"the database of linkback cannot be used: {error}", "see its URL and its server")]
+
+
+def _nobody_works(blog: Site | Sites, worker: str, now: datetime) -> list[Trouble]:
+    """Threads of this process begin with what lies about; where others are to do that, they should have."""
+    found = blog.store.backlog(now, site=blog.url or None)
+    if not isinstance(blog.runner, External) or found.oldest is None or now - found.oldest < _LATE:
+        return []
+    message = f"{_jobs(found.due)} of linkback waiting since {found.oldest:%Y-%m-%d %H:%M} UTC: nobody does the work"
+    return [Trouble("worker", message, f"keep {worker} running, or let threads of this process do it")]
+
+
+def _work_of_others(blog: Site | Sites, now: datetime) -> list[Trouble]:
+    """Whether the store holds due work that no worker of this blog ever takes, nor anybody else."""
+    if not blog.url:
+        return []
+    every, ours = blog.store.backlog(now), blog.store.backlog(now, site=blog.url)
+    others = every.due - ours.due
+    if others <= 0 or every.oldest is None or now - every.oldest < _LATE or every.oldest == ours.oldest:
+        return []
+    message = f"the database also holds {_jobs(others)} for another site than {blog.url}, which nobody does"
+    fix = "give each application a database of its own, or serve the sites together with linkback.Sites"
+    return [Trouble("shared-database", message, fix)]
+
+
+def _jobs(number: int) -> str:
+    return f"{number} job{'' if number == 1 else 's'}"
