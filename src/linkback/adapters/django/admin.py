@@ -1,0 +1,232 @@
+"""The admin: mentions to moderate, and what was received, sent and laid aside, to look at.
+
+Rule: rows are shown and never written. A person's word on a mention goes through `Site.moderate`, so that it lasts; for
+the same reason a mention cannot be deleted here: the next ping would bring it back, and a rejected one stays away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models.functions import Lower
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+
+from linkback import urls
+from linkback.adapters.django import blog, conf
+from linkback.adapters.django.models import Claim, Delivery, Job, Mention
+from linkback.model import JobKind, Status
+from linkback.protocols import BUILTIN
+from linkback.site import utcnow
+
+_LONGEST_SHOWN = 80
+
+
+def _short(text: str) -> str:
+    return str(Truncator(text).chars(_LONGEST_SHOWN))
+
+
+def _link(url: str) -> SafeString | str:
+    """A stranger's URL to follow, told no more of us than a visit tells; text where it does not lead to the web."""
+    shown = _short(url)
+    if not urls.is_argument(url):
+        return shown
+    return format_html('<a href="{}" rel="noopener noreferrer nofollow ugc" target="_blank">{}</a>', url, shown)
+
+
+@admin.display(description="source", ordering="source")
+def source_link(row: Any) -> SafeString | str:
+    """The page that links."""
+    return _link(row.source)
+
+
+@admin.display(description="target", ordering="target")
+def target_link(row: Any) -> SafeString | str:
+    """The page that is linked to."""
+    return _link(row.target)
+
+
+class ReadOnly(admin.ModelAdmin):
+    """Rows to look at: none is added, changed or deleted here; the actions need the permission to change."""
+
+    show_full_result_count = False
+
+    def get_queryset(self, request: Any) -> Any:
+        """The rows of the database that the settings name."""
+        return super().get_queryset(request).using(conf.read().using)
+
+    def get_search_fields(self, request: Any) -> list[str]:
+        """What is searched, as `get_search_results` names it."""
+        return [f"{name}_lower" for name in super().get_search_fields(request)]
+
+    def get_search_results(self, request: Any, queryset: Any, search_term: str) -> Any:
+        """Rows by words in any case: on MySQL our columns are exact, and so would the search be."""
+        lower = {f"{name}_lower": Lower(name) for name in super().get_search_fields(request)}
+        return super().get_search_results(request, queryset.annotate(**lower), search_term.lower())
+
+    def has_add_permission(self, request: Any) -> bool:
+        """Nobody's."""
+        return False
+
+    def has_delete_permission(self, request: Any, obj: object = None) -> bool:
+        """Nobody's."""
+        return False
+
+    def has_change_permission(self, request: Any, obj: object = None) -> bool:
+        """Whoever may change may act on rows; a row itself is only shown."""
+        return obj is None and bool(super().has_change_permission(request))
+
+
+class ProtocolFilter(admin.SimpleListFilter):
+    """Mentions that one protocol announced."""
+
+    title = "protocol"
+    parameter_name = "protocol"
+
+    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
+        """Those that linkback speaks."""
+        return [(protocol.name, protocol.name) for protocol in BUILTIN]
+
+    def queryset(self, request: Any, queryset: Any) -> Any:
+        """The mentions of the chosen one."""
+        return queryset.filter(protocols__protocol=self.value()) if self.value() else queryset
+
+
+@admin.register(Mention)
+class MentionAdmin(ReadOnly):
+    """Mentions, newest first."""
+
+    list_display = ("shown_title", "status", "kind", "announced_by", source_link, target_link, "received")
+    list_filter = ("status", "kind", ProtocolFilter, "site", "received")
+    search_fields = ("source", "target", "title", "author_name", "excerpt")
+    ordering = ("-received", "-id")
+    actions = ("approve", "reject", "mark_as_spam", "recheck")
+    fields = (
+        *("status", "decided", source_link, target_link, "title", "author_name", "author_url", "excerpt", "kind"),
+        *("announced_by", "published", "received", "checked", "missing_since", "lost_since", "final_url", "site"),
+    )
+    readonly_fields = fields
+
+    def get_queryset(self, request: Any) -> Any:
+        """Mentions with the protocols that announced them."""
+        return super().get_queryset(request).prefetch_related("protocols")
+
+    @admin.display(description="title", ordering="title")
+    def shown_title(self, row: Any) -> str:
+        """What the source page is called."""
+        return _short(row.title or row.author_name or row.source)
+
+    @admin.display(description="protocols")
+    def announced_by(self, row: Any) -> str:
+        """The protocols, in the order in which they announced it."""
+        return ", ".join(each.protocol for each in sorted(row.protocols.all(), key=lambda each: each.position))
+
+    @admin.action(description="Approve selected mentions", permissions=["change"])
+    def approve(self, request: Any, queryset: Any) -> None:
+        """Show them."""
+        self._moderate(request, queryset, Status.APPROVED)
+
+    @admin.action(description="Reject selected mentions", permissions=["change"])
+    def reject(self, request: Any, queryset: Any) -> None:
+        """Hide them for good."""
+        self._moderate(request, queryset, Status.REJECTED)
+
+    @admin.action(description="Mark selected mentions as spam", permissions=["change"])
+    def mark_as_spam(self, request: Any, queryset: Any) -> None:
+        """Hide them for good, as spam."""
+        self._moderate(request, queryset, Status.SPAM)
+
+    @admin.action(description="Look at the sources of selected mentions again", permissions=["change"])
+    def recheck(self, request: Any, queryset: Any) -> None:
+        """Have their sources fetched soon."""
+        self._each(request, queryset, blog.site().recheck, "to be looked at again")
+
+    def _moderate(self, request: Any, queryset: Any, status: Status) -> None:
+        def moderate(id: str) -> bool:
+            return blog.site().moderate(id, status) is not None
+
+        self._each(request, queryset, moderate, f"now {status.value}")
+
+    def _each(self, request: Any, queryset: Any, do: Callable[[str], bool], outcome: str) -> None:
+        done = 0
+        for row in queryset:
+            if do(str(row.pk)):
+                self.log_change(request, row, outcome)
+                done += 1
+        self.message_user(request, f"{_number(done, 'mention')} {outcome}", messages.SUCCESS)
+        if left := len(queryset) - done:
+            why = f"{_number(left, 'mention')} left as before: of another site, gone, or set aside after failures"
+            self.message_user(request, why, messages.WARNING)
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnly):
+    """What the blog tells others, newest first."""
+
+    list_display = (source_link, target_link, "protocol", "outcome", "code", "shown_detail", "attempts", "tried")
+    list_filter = ("outcome", "protocol", "cause", "site")
+    search_fields = ("source", "target", "detail")
+    ordering = ("-id",)
+    actions = ("try_again",)
+
+    @admin.display(description="detail")
+    def shown_detail(self, row: Any) -> str:
+        """What the other side said."""
+        return _short(row.detail)
+
+    @admin.action(description="Try those again that were given up", permissions=["change"])
+    def try_again(self, request: Any, queryset: Any) -> None:
+        """Revive the jobs of deliveries that wait for a person."""
+        _revive(self, request, kind=JobKind.DELIVER, subjects={str(row.pk) for row in queryset})
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnly):
+    """What is to be done; a job without a time waits for a person."""
+
+    list_display = ("kind", "subject", "due", "attempts", "leased_until", "site")
+    list_filter = ("kind", ("due", admin.EmptyFieldListFilter), "site")
+    ordering = ("due", "id")
+    actions = ("try_again",)
+
+    @admin.action(description="Try those again that were given up", permissions=["change"])
+    def try_again(self, request: Any, queryset: Any) -> None:
+        """Revive those that wait for a person."""
+        _revive(self, request, ids={row.pk for row in queryset})
+
+
+@admin.register(Claim)
+class ClaimAdmin(ReadOnly):
+    """What senders said, and what became of it."""
+
+    list_display = ("protocol", source_link, target_link, "state", "reason", "received", "checked")
+    list_filter = ("state", "reason", "protocol", "site")
+    search_fields = ("source", "target", "public_id")
+    ordering = ("-received", "-id")
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _revive(
+    model_admin: ReadOnly,
+    request: Any,
+    *,
+    kind: JobKind | None = None,
+    subjects: Iterable[str] = (),
+    ids: Iterable[int] = (),
+) -> None:
+    """Have parked jobs tried again, by their ids or their subjects."""
+    site = blog.site()
+    chosen = [
+        job
+        for job in site.store.parked(site=site.url)
+        if job.id in ids or (job.kind is kind and job.subject in subjects)
+    ]
+    revived = sum(site.store.revive(job, due=utcnow()) for job in chosen)
+    site.start()
+    model_admin.message_user(request, f"{_number(revived, 'job')} to be tried again", messages.SUCCESS)

@@ -1,0 +1,113 @@
+"""What `manage.py check` says of how a project was put together, each with the line that mends it.
+
+Rule: without `--database` no database is asked, and without `--deploy` no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connections
+from django.urls import NoReverseMatch
+
+from linkback import doctor, startup, urls
+from linkback.adapters.django import blog, conf
+from linkback.adapters.django.models import Mention
+from linkback.errors import ConfigurationError
+from linkback.explain import Verdict
+from linkback.site import Site
+
+MIDDLEWARE = "linkback.adapters.django.middleware.LinkbackMiddleware"
+WORKER = "manage.py linkback worker"
+_INCLUDE = 'path("linkback/", include("linkback.adapters.django.urls"))'
+_PACKERS = ("django.middleware.gzip.GZipMiddleware", "django.middleware.http.ConditionalGetMiddleware")
+#: steps of the doctor that need the network
+_OUTSIDE = frozenset({"page", "endpoints", "reachable"})
+
+Messages = list[checks.CheckMessage]
+
+
+@checks.register("linkback")
+def settings_and_urls(app_configs: object, **more: Any) -> Messages:
+    """E001: LINKBACK cannot be used. E002: no URLs lead to the endpoints. E003: they have no path of their own."""
+    try:
+        site = _site()
+    except ImproperlyConfigured as error:
+        return [checks.Error(str(error), hint='LINKBACK = {"SITE": "https://bob.example"}', id="linkback.E001")]
+    if not getattr(settings, "ROOT_URLCONF", ""):
+        return []
+    try:
+        blog.signposts()
+    except NoReverseMatch:
+        why = f"no URLs lead to the endpoints of {site.url}, so nothing can be received"
+        return [checks.Error(why, hint=f"add to urlpatterns: {_INCLUDE}", id="linkback.E002")]
+    except ImproperlyConfigured as error:
+        return [checks.Error(str(error), hint=f"include them under a prefix: {_INCLUDE}", id="linkback.E003")]
+    return []
+
+
+@checks.register("linkback")
+def middleware(app_configs: object, **more: Any) -> Messages:
+    """W001: the middleware is missing. W002: it stands before one that packs or tags the page."""
+    listed = list(settings.MIDDLEWARE)
+    if MIDDLEWARE not in listed:
+        hint = f'add "{MIDDLEWARE}" at the end of MIDDLEWARE; or put {{% linkback_head %}} in the head of every post'
+        return [
+            checks.Warning("no page advertises where it listens", hint=f"{hint}, and silence this", id="linkback.W001")
+        ]
+    late = [each for each in listed[listed.index(MIDDLEWARE) :] if each in _PACKERS]
+    if late:
+        why = f"{', '.join(each.rpartition('.')[2] for each in late)} would have to see the page that we add to"
+        return [checks.Warning(why, hint=f'move "{MIDDLEWARE}" to the end of MIDDLEWARE', id="linkback.W002")]
+    return []
+
+
+@checks.register("linkback", checks.Tags.database)
+def records(app_configs: object, databases: Collection[str] | None = None, **more: Any) -> Messages:
+    """W010: the tables are missing. W011 and on: what `linkback.startup` sees in them."""
+    try:
+        using = conf.read().using
+        if using not in (databases or ()):
+            return []
+        tables = set(connections[using].introspection.table_names())
+    except (ConfigurationError, DatabaseError):
+        # E001 tells of the one, Django itself of the other
+        return []
+    if Mention._meta.db_table not in tables:
+        # a database that is quite new is about to be migrated
+        old = "django_migrations" in tables
+        why = f"the tables of linkback are not in the database {using!r}"
+        return [checks.Warning(why, hint=f"manage.py migrate --database {using}", id="linkback.W010")] if old else []
+    try:
+        troubles = startup.troubles(_site(), worker=WORKER)
+    except ImproperlyConfigured:
+        return []
+    return [checks.Warning(f"{trouble.message}", hint=trouble.fix, id="linkback.W011") for trouble in troubles]
+
+
+@checks.register("linkback", deploy=True)
+def deployed(app_configs: object, **more: Any) -> Messages:
+    """W020: the blog's address is none that others can reach, or not by https. W021: nobody can reach an endpoint."""
+    try:
+        settings, site = conf.read(), _site()
+    except (ConfigurationError, ImproperlyConfigured):
+        return []
+    if (host := urls.host(site.url)) in ("localhost", "127.0.0.1", "[::1]") or not site.url.startswith("https://"):
+        why = f"{site.url} is no address for others" if not host.count(".") else f"{site.url} is not https"
+        return [checks.Warning(why, hint="LINKBACK['SITE'] is what other blogs are told", id="linkback.W020")]
+    return [
+        checks.Warning(f"{step.name}: {step.summary}", hint="manage.py linkback doctor", id="linkback.W021")
+        for step in doctor.steps(settings.fetcher(), [site.pages], site.store)
+        if step.name in _OUTSIDE and step.verdict is Verdict.NO
+    ]
+
+
+def _site() -> Site:
+    return blog.site()
+
+
+__all__: Sequence[str] = ("deployed", "middleware", "records", "settings_and_urls")

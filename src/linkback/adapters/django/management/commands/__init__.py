@@ -1,0 +1,1 @@
+"""One command, `linkback`, with all that is to be done besides serving."""

@@ -1,0 +1,42 @@
+"""The statements about claims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from linkback.adapters.django.models import Claim
+from linkback.store import ClaimRecord
+from linkback.store.rows import claim_record, said
+
+
+def add(connection: str, record: ClaimRecord) -> None:
+    """Write a claim down."""
+    Claim.objects.using(connection).bulk_create([Claim(**said(record))])
+
+
+def change(connection: str, id: str, changes: Mapping[str, Any]) -> None:
+    """Change some columns of the claim of that public id."""
+    Claim.objects.using(connection).filter(public_id=id).update(**changes)
+
+
+def find(connection: str, id: str) -> ClaimRecord | None:
+    """The claim of that public id."""
+    # ids come from strangers, some databases hold no NUL and no lone surrogate, and some do not see a space at the end
+    if not (id.isascii() and id.isprintable()):
+        return None
+    row = Claim.objects.using(connection).filter(public_id=id).first()
+    return None if row is None or row.public_id != id else claim_record(row)
+
+
+def waiting(connection: str, key: str) -> list[ClaimRecord]:
+    """A pair's open claims, oldest first."""
+    rows = Claim.objects.using(connection).filter(key=key, open=True).order_by("received", "id")
+    return [claim_record(row) for row in rows]
+
+
+def last(connection: str, key: str, protocol: str) -> ClaimRecord | None:
+    """A pair's newest claim by one protocol."""
+    same = Claim.objects.using(connection).filter(key=key, protocol=protocol)
+    row = same.order_by("-received", "-id").first()
+    return None if row is None else claim_record(row)

@@ -1,0 +1,58 @@
+"""The statements about hosts, each of which has one row for what is sent to it and one for what is read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from linkback.adapters.django.models import Host
+from linkback.store.keys import digest, parts
+from linkback.store.turns import Spread
+
+
+def locked(connection: str, host: str) -> Any:
+    """The row of a host, to oneself until the transaction ends; None where there is none."""
+    return Host.objects.using(connection).select_for_update().filter(key=digest(host)).first()
+
+
+def add(connection: str, host: str, values: Mapping[str, Any]) -> None:
+    """Write the row of a host that has none."""
+    Host.objects.using(connection).bulk_create([Host(key=digest(host), host=host, **values)])
+
+
+def change(connection: str, host: str, values: Mapping[str, Any]) -> None:
+    """Change some columns of a host's row."""
+    Host.objects.using(connection).filter(key=digest(host)).update(**values)
+
+
+def next_slots(connection: str, names: Collection[str]) -> dict[str, datetime]:
+    """The next free slot of the hosts that are known, their rows locked in one order: nobody waits in a ring."""
+    by_key = {digest(name): name for name in names}
+    found = {}
+    for keys in parts(sorted(by_key)):
+        chosen = Host.objects.using(connection).select_for_update().filter(key__in=keys).order_by("key")
+        for key, slot in chosen.values_list("key", "next_slot"):
+            found[by_key[key]] = slot
+    return found
+
+
+def put(connection: str, spread: Spread) -> None:
+    """Write the slots that were taken, the rows of hosts that have none among them."""
+    every = Host.objects.using(connection)
+    every.bulk_create(
+        Host(key=digest(name), host=name, next_slot=slot, free_at=turn) for name, (slot, turn) in spread.new.items()
+    )
+    every.bulk_update([Host(key=digest(name), next_slot=slot) for name, slot in spread.known.items()], ["next_slot"])
+
+
+def let_go(connection: str, holders: Sequence[str]) -> None:
+    """End the holds of these names."""
+    Host.objects.using(connection).filter(holder__in=holders).update(busy_until=None, holder=None)
+
+
+def rest(connection: str, host: str, until: datetime) -> None:
+    """Have a host's row say that nothing is sent before a time."""
+    row = Host.objects.using(connection).filter(key=digest(host))
+    row.filter(free_at__lt=until).update(free_at=until)
+    row.filter(next_slot__lt=until).update(next_slot=until)

@@ -1,0 +1,1 @@
+"""What a project's templates can use: `{% load linkback %}`."""
