@@ -18,6 +18,13 @@ from linkback.web.render import thread
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+PAGE = """<!doctype html>
+<html lang="en">
+<meta name="viewport" content="width=device-width">
+<title>A post</title>
+<link rel="stylesheet" href="/linkback/thread.css">
+<h1>A post</h1>
+"""
 
 
 def blog(site: Site) -> WSGIApplication:
@@ -25,7 +32,7 @@ def blog(site: Site) -> WSGIApplication:
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         start_response("200 OK", [("Content-Type", "text/html; charset=utf-8")])
-        return [f"<!doctype html><title>A post</title><h1>A post</h1>{thread(site.mentions(site.url))}".encode()]
+        return [f"{PAGE}{thread(site.mentions(site.url))}".encode()]
 
     return application
 
