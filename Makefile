@@ -25,6 +25,9 @@ $(VENV)/.ready-dev: $(VENV)/.ready-test
 demo: $(VENV)/.ready  ## two blogs on loopback tell each other about a link, by all three protocols
 	$(BIN)/linkback demo
 
+example-%: $(VENV)/.ready-test  # one of the folders in examples/, such as example-flask_blog
+	$(BIN)/python examples/$*
+
 test: $(VENV)/.ready-test  ## the test suite
 	$(BIN)/pytest
 

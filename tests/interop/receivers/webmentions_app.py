@@ -5,16 +5,16 @@
 
 import sys
 
-from flask import Flask  # type: ignore[import-not-found]
+from flask import Flask
 from webmentions import WebmentionsHandler  # type: ignore[import-not-found]
 from webmentions.server.adapters.flask import bind_webmentions  # type: ignore[import-not-found]
 from webmentions.storage.adapters.db import init_db_storage  # type: ignore[import-not-found]
-from werkzeug.serving import make_server  # type: ignore[import-not-found]
+from werkzeug.serving import make_server
 
 app = Flask(__name__)
 
 
-@app.get("/posts/<name>")  # type: ignore[untyped-decorator]
+@app.get("/posts/<name>")
 def post(name: str) -> str:
     return f"<!doctype html><title>{name}</title><p>Some words."
 
