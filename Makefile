@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
 help:  ## show these lines
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -n 's/^\([a-z%-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | sed 's/%/NAME/' | expand -t 22
 
 # Debian's own pip refuses to work outside a venv and is too old for dependency groups.
 $(VENV)/.ready: pyproject.toml
@@ -25,8 +25,14 @@ $(VENV)/.ready-dev: $(VENV)/.ready-test
 demo: $(VENV)/.ready  ## two blogs on loopback tell each other about a link, by all three protocols
 	$(BIN)/linkback demo
 
-example-%: $(VENV)/.ready-test  # one of the folders in examples/, such as example-flask_blog
-	$(BIN)/python examples/$*
+EXAMPLES := $(sort $(patsubst examples/%/__main__.py,%,$(wildcard examples/*/__main__.py)) \
+	$(patsubst examples/%.py,%,$(wildcard examples/*.py)))
+
+$(EXAMPLES:%=example-%) $(EXAMPLES:%=example-%.py): example-%: $(VENV)/.ready-test
+	$(BIN)/python $(firstword $(wildcard examples/$(*:.py=).py examples/$(*:.py=)))
+
+example-%:  ## a little blog to try, such as example-flask_blog; examples/README.md has them all
+	$(error there is no example "$*"; NAME in make example-NAME is one of: $(EXAMPLES))
 
 test: $(VENV)/.ready-test  ## the test suite
 	$(BIN)/pytest

@@ -87,6 +87,10 @@ def owner(visitor: Visitor) -> Visitor:
 
 def test_an_empty_blog_says_so(visitor: Visitor) -> None:
     assert "No posts yet" in visitor.read("/")
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        visitor.read("/posts/none/")
+    with caught.value as error:
+        assert (error.code, "There is no such page." in error.read().decode()) == (404, True)
 
 
 def test_what_others_say_stands_with_the_comments_in_order_of_time(owner: Visitor) -> None:
@@ -161,8 +165,9 @@ def test_a_post_is_told_edited_and_taken_back(owner: Visitor) -> None:
 
 
 def test_titles_that_are_alike_or_have_no_letters_get_addresses_of_their_own(visitor: Visitor) -> None:
-    names = [visitor.write(title, "<p>x</p>").split("/")[-2] for title in ("Same", "Same", "同じ", "同じ")]
-    assert names == ["same", "same-2", "post", "post-2"]
+    titles = ("Same", "Same", "同じ", "同じ", "🚂", "🚂")
+    names = [urllib.parse.unquote(visitor.write(title, "<p>x</p>").split("/")[-2]) for title in titles]
+    assert names == ["same", "same-2", "同じ", "同じ-2", "post", "post-2"]
 
 
 @pytest.mark.parametrize("form", [{}, {"title": "No text"}, {"title": "x" * 300, "body": "x"}])
@@ -192,10 +197,14 @@ def test_a_form_without_the_token_is_refused(visitor: Visitor) -> None:
     assert caught.value.code == 403
 
 
-@pytest.mark.parametrize("options", [["--protocols", "smoke"], ["--url", "nowhere"], ["--port", "99999"]], ids=str)
-def test_options_that_make_no_blog_are_said_in_one_line(options: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [(["--protocols", "smoke"], 2), (["--url", "nowhere"], 1), (["--port", "99999"], 1), (["--port", "x"], 2)],
+    ids=str,
+)
+def test_options_that_make_no_blog_are_said_in_one_line(options: list[str], code: int, tmp_path: Path) -> None:
     command = [sys.executable, "examples/django_blog", "--port", "0", "--data", str(tmp_path), *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
+    assert done.returncode == code
     assert done.stderr.startswith("django_blog: ")
     assert done.stderr.count("\n") == 1

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from django.core.management.utils import get_random_secret_key
 
 HERE = Path(__file__).resolve().parent
+SHARED = HERE.parent / "shared"
 URL = os.environ.get("BLOG_URL", "http://127.0.0.1:8002")
 HOST = urlsplit(URL).hostname or ""
 
@@ -18,7 +19,7 @@ ALLOWED_HOSTS = [HOST, "127.0.0.1", "localhost"]
 CSRF_TRUSTED_ORIGINS = [URL]
 ROOT_URLCONF = "django_blog.urls"
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [HERE / "static"]
+STATICFILES_DIRS = [SHARED / "static"]
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 TIME_ZONE = "UTC"
 
@@ -33,7 +34,6 @@ INSTALLED_APPS = [
     "linkback.adapters.django",  # linkback
 ]
 MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -41,21 +41,15 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "linkback.adapters.django.middleware.LinkbackMiddleware",  # linkback
 ]
-TEMPLATES = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [HERE / "templates"],
-        "APP_DIRS": True,
-        "OPTIONS": {
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-                "django_blog.blog.views.everywhere",
-            ],
-        },
-    },
+CONTEXT = [
+    "django.template.context_processors.request",
+    "django.contrib.auth.context_processors.auth",
+    "django.contrib.messages.context_processors.messages",
+    "django_blog.blog.views.everywhere",
 ]
+ENGINE = "django.template.backends.django.DjangoTemplates"
+FOLDERS = [HERE / "templates", SHARED / "templates"]
+TEMPLATES = [{"BACKEND": ENGINE, "DIRS": FOLDERS, "APP_DIRS": True, "OPTIONS": {"context_processors": CONTEXT}}]
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
@@ -65,7 +59,7 @@ DATABASES = {
     }
 }
 
-BLOG_NAME = os.environ.get("BLOG_NAME", "Django's blog")
+BLOG_NAME = os.environ.get("BLOG_NAME", "A Django blog")
 LINKBACK = {
     "SITE": URL,
     "NAME": BLOG_NAME,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, FastAPI, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -16,23 +14,23 @@ from fastapi.templating import Jinja2Templates
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as AnyHTTPException
 
-from fastapi_blog.posts import Post, Posts, Remark
 from linkback import BUILTIN, Fetcher, LinkbackError, Policy, Reason, Refused, Site, Status
 from linkback.adapters.fastapi import AsyncSite, current_site, install
-from linkback.web.render import Comment
+from shared.addresses import readable
+from shared.posts import Post, Posts
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
+SHARED = HERE.parent / "shared"
 LOOPBACK = ("127.0.0.1", "localhost")
 DECISIONS = {"approve": Status.APPROVED, "reject": Status.REJECTED, "spam": Status.SPAM}
-templates = Jinja2Templates(HERE / "templates")
+templates = Jinja2Templates([HERE / "templates", SHARED / "templates"])
 
 
 def make_site(url: str, data: Path, posts: Posts, protocols: Iterable[str], *, name: str, moderate: bool) -> Site:
     """The blog as linkback knows it."""
 
     def resolve(found: str) -> str | None:
-        path = unquote(urlsplit(found).path).removeprefix(urlsplit(url).path.rstrip("/"))
-        post = posts.find(path.removeprefix("/posts/").strip("/")) if path.startswith("/posts/") else None
+        post = posts.at(urlsplit(found).path.removeprefix(urlsplit(url).path.rstrip("/")))
         if post is not None and post.deleted:
             raise Refused(Reason.TARGET_GONE)
         return address(url, post) if post is not None else None
@@ -54,7 +52,7 @@ def make_app(site: Site, posts: Posts) -> FastAPI:
     app.state.site, app.state.posts = site, posts
     install(app, site)
     app.include_router(pages)
-    app.mount("/static", StaticFiles(directory=HERE / "static"))
+    app.mount("/static", StaticFiles(directory=SHARED / "static"))
     app.add_exception_handler(AnyHTTPException, sorry)
     app.add_exception_handler(LinkbackError, sorry)
     return app
@@ -62,7 +60,7 @@ def make_app(site: Site, posts: Posts) -> FastAPI:
 
 def address(url: str, post: Post) -> str:
     """A post's permalink, on the blog at `url`."""
-    return f"{url.rstrip('/')}/posts/{post.slug}/"
+    return url.rstrip("/") + post.path
 
 
 def check_origin(request: Request) -> None:
@@ -86,16 +84,6 @@ def known_post(request: Request, slug: str) -> Post:
     return post
 
 
-def comments_on(remarks: list[Remark]) -> list[Comment]:
-    """Readers' comments as linkback's thread takes them, each with its replies."""
-    replies: dict[int | None, list[Comment]] = defaultdict(list)
-    # from the last to the first: an answer comes after what it answers
-    for id, parent, author, text, posted in reversed(remarks):
-        when, link = datetime.fromisoformat(posted), f"?reply={id}#respond"
-        replies[parent].append(Comment(author, text, when, id=str(id), reply_url=link, replies=replies[id]))
-    return replies[None]
-
-
 pages = APIRouter(default_response_class=HTMLResponse)
 Blog = Annotated[AsyncSite, Depends(current_site)]
 Kept = Annotated[Posts, Depends(all_posts)]
@@ -111,14 +99,14 @@ async def tell(post: Post, blog: AsyncSite) -> Response:
     """Owe what a post, as it is now, is to tell, by its article as it is shown; lead to it."""
     url = address(blog.site.url, post)
     await blog.publish(url, templates.get_template("article.html").render(post=post, url=url, site=blog.site))
-    return RedirectResponse(f"/posts/{post.slug}/", 303)
+    return RedirectResponse(post.path, 303)
 
 
 @pages.get("/")
 async def index(request: Request, posts: Kept, blog: Blog) -> Response:
     listed = []
     for post in await run_in_threadpool(posts.all):
-        comments = comments_on(await run_in_threadpool(posts.remarks, post.slug))
+        comments = await run_in_threadpool(posts.comments, post.slug)
         listed.append((post, await blog.count(address(blog.site.url, post), comments)))
     return page(request, "index.html", posts=listed)
 
@@ -135,17 +123,15 @@ async def publish(posts: Kept, blog: Blog, title: Text = "", body: Text = "") ->
 
 @pages.api_route("/posts/{slug}/", methods=["GET", "HEAD"])
 async def show(request: Request, post: Known, posts: Kept, blog: Blog, reply: str = "") -> Response:
-    remarks, url = await run_in_threadpool(posts.remarks, post.slug), address(blog.site.url, post)
-    answered = next((remark for remark in remarks if str(remark.id) == reply), None)
-    thread = await blog.thread(url, comments_on(remarks))
-    return page(request, "post.html", post=post, url=url, thread=thread, answered=answered)
+    url, answered = address(blog.site.url, post), await run_in_threadpool(posts.author, post.slug, reply)
+    thread = await blog.thread(url, await run_in_threadpool(posts.comments, post.slug))
+    return page(request, "post.html", post=post, url=url, thread=thread, reply=reply, answered=answered)
 
 
 @pages.post("/posts/{slug}/comments")
 async def comment(post: Known, posts: Kept, author: Text = "", text: Text = "", parent: Text = "") -> Response:
-    answered = int(parent) if parent.isdecimal() and len(parent) < 19 else None
-    id = await run_in_threadpool(posts.comment, post.slug, author, text, answered)
-    return RedirectResponse(f"/posts/{post.slug}/#comment-{id}", 303)
+    id = await run_in_threadpool(posts.add_comment, post.slug, author, text, parent)
+    return RedirectResponse(f"{post.path}#comment-{id}", 303)
 
 
 @pages.get("/posts/{slug}/edit")
@@ -155,7 +141,7 @@ async def edit(request: Request, post: Known) -> Response:
 
 @pages.post("/posts/{slug}/edit")
 async def republish(post: Known, posts: Kept, blog: Blog, title: Text = "", body: Text = "") -> Response:
-    return await tell(await run_in_threadpool(posts.change, post.slug, title.strip() or post.title, body), blog)
+    return await tell(await run_in_threadpool(posts.change, post, title.strip() or post.title, body), blog)
 
 
 @pages.post("/posts/{slug}/delete")
@@ -168,12 +154,12 @@ async def delete(post: Known, posts: Kept, blog: Blog) -> Response:
 
 @pages.get("/deliveries")
 async def deliveries(request: Request, blog: Blog) -> Response:
-    return page(request, "deliveries.html", deliveries=(await blog.deliveries())[::-1])
+    return page(request, "deliveries.html", deliveries=readable(await blog.deliveries()))
 
 
 @pages.get("/moderation")
 async def moderation(request: Request, blog: Blog) -> Response:
-    return page(request, "moderation.html", mentions=(await blog.mentions(statuses=None))[::-1])
+    return page(request, "moderation.html", mentions=readable(await blog.mentions(statuses=None)))
 
 
 @pages.post("/moderation/{id}")

@@ -8,27 +8,29 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from flask_blog.posts import Post, Posts
 from linkback import LinkbackError, Reason, Refused, Status
 from linkback.adapters.flask import Linkback
+from shared.addresses import readable
+from shared.posts import Post, Posts
 
+SHARED = Path(__file__).resolve().parent.parent / "shared"
 DECISIONS = {"approve": Status.APPROVED, "reject": Status.REJECTED, "spam": Status.SPAM}
 LOOPBACK = ("127.0.0.1", "localhost")
 MOST_TEXT, MOST_LINE = 1_000_000, 200
 
 linkback = Linkback()
-blog = Blueprint("blog", __name__)
+blog = Blueprint("blog", __name__, template_folder=str(SHARED / "templates"))
 
 
 def create_app(url: str, data: Path, **settings: Any) -> Flask:
     """The blog at the public address `url`, its databases in the folder `data`; `settings` are linkback's."""
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=str(SHARED / "static"))
     host = urlsplit(url).hostname or ""
     app.config.update(
         OWN_HOSTS=[host, *LOOPBACK],
@@ -48,8 +50,7 @@ def create_app(url: str, data: Path, **settings: Any) -> Flask:
 
 def resolve(url: str) -> str | None:
     """The permalink of the post that a URL means: what linkback asks of links to this blog."""
-    folder, _, slug = unquote(urlsplit(url).path).strip("/").partition("/")
-    post = kept().find(slug) if folder == "posts" else None
+    post = kept().at(urlsplit(url).path)
     if post is not None and post.deleted:
         raise Refused(Reason.TARGET_GONE)
     return None if post is None else permalink(post)
@@ -124,31 +125,31 @@ def edit(slug: str) -> ResponseReturnValue:
     post = known(slug)
     if request.method == "GET":
         return render_template("write.html", post=post)
-    kept().change(post.slug, field("title"), field("body", MOST_TEXT))
-    return published(known(slug))
+    return published(kept().change(post, field("title"), field("body", MOST_TEXT)))
 
 
 @blog.get("/posts/<slug>/")
 def show(slug: str) -> str:
-    post, answered = known(slug), kept().comment(slug, request.args.get("reply", 0, type=int))
-    return render_template("post.html", post=post, comments=kept().comments(slug), answered=answered)
+    post, reply = known(slug), request.args.get("reply", "")
+    answered, comments = kept().author(slug, reply), kept().comments(slug)
+    return render_template("post.html", post=post, comments=comments, reply=reply, answered=answered)
 
 
 @blog.post("/posts/<slug>/comments")
 def comment(slug: str) -> ResponseReturnValue:
-    post, parent = known(slug), request.form.get("parent", 0, type=int)
-    id = kept().add_comment(post.slug, field("author"), field("text", MOST_TEXT), parent)
+    parent = request.form.get("parent", "")
+    id = kept().add_comment(known(slug).slug, field("author"), field("text", MOST_TEXT), parent)
     return redirect(url_for(".show", slug=slug, _anchor=f"comment-{id}"), 303)
 
 
 @blog.get("/deliveries")
 def deliveries() -> str:
-    return render_template("deliveries.html", deliveries=linkback.site.deliveries()[::-1])
+    return render_template("deliveries.html", deliveries=readable(linkback.site.deliveries()))
 
 
 @blog.get("/moderation")
 def moderation() -> str:
-    return render_template("moderation.html", mentions=linkback.site.mentions(statuses=None)[::-1])
+    return render_template("moderation.html", mentions=readable(linkback.site.mentions(statuses=None)))
 
 
 @blog.post("/moderation/<id>")

@@ -1,5 +1,7 @@
 """Pelican's settings. The blog's address and folders come from the command line of `__main__`."""
 
+from pathlib import Path
+
 SITENAME = "A Pelican blog"
 TIMEZONE = "UTC"
 DEFAULT_LANG = "en"
@@ -16,9 +18,8 @@ CATEGORY_FEED_ATOM = TRANSLATION_FEED_ATOM = None
 
 THEME = "simple"
 THEME_TEMPLATES_OVERRIDES = ["templates"]
-STYLESHEET_URL = "/blog.css"
-STATIC_PATHS = ["extra"]
-EXTRA_PATH_METADATA = {"extra/blog.css": {"path": "blog.css"}}
+THEME_STATIC_PATHS = [str(Path(__file__).resolve().parent.parent / "shared" / "static")]
+STYLESHEET_URL = "/theme/blog.css"
 
 PLUGINS = ["linkback.adapters.pelican"]
 LINKBACK_ALLOW_NETWORKS = ["127.0.0.0/8"]

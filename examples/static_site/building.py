@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from string import Template
+from urllib.parse import quote
 
 HERE = Path(__file__).resolve().parent
+STYLE = HERE.parent / "shared" / "static"
 _PAGE = Template((HERE / "page.html").read_text(encoding="utf-8"))
 _POST = Template((HERE / "post.html").read_text(encoding="utf-8"))
 _GONE = '<meta http-equiv="status" content="410 Gone">'
@@ -32,7 +34,7 @@ class Post:
 
     def url(self, site: str) -> str:
         """Its permalink."""
-        return f"{site}/posts/{self.slug}/"
+        return f"{site}/posts/{quote(self.slug)}/"
 
 
 def read(folder: Path) -> list[Post]:
@@ -42,7 +44,9 @@ def read(folder: Path) -> list[Post]:
 
 def _read(path: Path) -> Post:
     head, _, body = path.read_text(encoding="utf-8").partition("\n\n")
-    said = dict(line.split(": ", 1) for line in head.splitlines())
+    said = dict(line.split(": ", 1) for line in head.splitlines() if ": " in line)
+    if missing := {"Title", "Date"} - said.keys():
+        raise ValueError(f"{path} has no {' and no '.join(sorted(missing))} in the lines that it begins with")
     date, gone = said["Date"], said.get("Status") == "gone"
     return Post(path.stem, said["Title"], date, said.get("Updated", date), body.strip(), gone)
 
@@ -50,7 +54,7 @@ def _read(path: Path) -> Post:
 def build(posts: Sequence[Post], public: Path, *, site: str, name: str) -> None:
     """Write the blog at the URL `site` into the folder `public`, whatever is there."""
     shutil.rmtree(public, ignore_errors=True)
-    shutil.copytree(HERE / "static", public)
+    shutil.copytree(STYLE, public)
     shown = [post for post in posts if not post.gone]
     for post in posts:
         content = "<p>This post is gone.</p>" if post.gone else _content(post, site, name)

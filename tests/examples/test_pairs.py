@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +52,34 @@ def test_a_post_on_one_blog_is_a_mention_on_another(
         delivered = _delivery(page, blogs[sender], told)
         assert blogs["protocol"] in delivered
         assert [url for url in asked if not url.startswith(tuple(blogs[kind] for kind in KINDS))] == []
+    finally:
+        page.close()
+
+
+TITLES = [
+    pytest.param("flask", "django", "Куда дальше?", "куда-дальше", id="Cyrillic"),
+    pytest.param("django", "fastapi", "次はどこへ", "次はどこへ", id="Japanese"),
+    pytest.param("fastapi", "flask", "हिन्दी में", "हिन्दी-में", id="Hindi, whose vowels are marks"),
+    pytest.param("flask", "django", "Où & pourquoi", "où-pourquoi", id="accents"),
+]
+
+
+@pytest.mark.parametrize(("sender", "receiver", "title", "slug"), TITLES)
+def test_a_title_in_any_script_is_an_address_that_others_can_link_to(
+    browser: Browser, blogs: dict[str, str], sender: str, receiver: str, title: str, slug: str
+) -> None:
+    """Percent-encoded on the wire, under the same post whichever way it is spelled, with its letters to a reader."""
+    page = browser.new_page()
+    try:
+        told = publish(page, blogs[receiver], title, "<p>Something to talk about.</p>")
+        path = f"/posts/{slug}/"
+        assert told == blogs[receiver] + urllib.parse.quote(path)
+        # the link is written as people type it
+        link = f'<p>I read <a href="{blogs[receiver]}{path}">it</a>.</p>'
+        answer = publish(page, blogs[sender], f"{title} heard", link)
+        entry = appears(page, told, f"{title} heard")
+        assert entry.locator("a.u-url").first.get_attribute("href") == answer
+        assert blogs["protocol"] in _delivery(page, blogs[sender], f"{blogs[receiver]}{path}")
     finally:
         page.close()
 

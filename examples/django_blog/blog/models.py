@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from urllib.parse import unquote, urlsplit
 
 from django.db import models
 from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
-from django.utils.text import slugify
 
 from linkback import Reason, Refused
 from linkback.adapters.django import link
 from linkback.web import render
+from shared.comments import nested
+from shared.slugs import slugs
 
 
 class Post(models.Model):
     """A post. One that was deleted stays known, so that its page can say that it is gone."""
 
-    slug = models.SlugField(max_length=80, unique=True)
+    slug = models.SlugField(max_length=80, unique=True, allow_unicode=True)
     title = models.CharField(max_length=200)
     body = models.TextField()
     published = models.DateTimeField(default=timezone.now)
@@ -37,19 +37,12 @@ class Post(models.Model):
     def save(self, *args: object, **options: object) -> None:
         """Save the post; a new one gets a slug of its own, from its title."""
         if not self.slug:
-            base = slugify(self.title)[:60] or "post"
-            taken = set(Post.objects.filter(slug__startswith=base).values_list("slug", flat=True))
-            names = (base if n == 1 else f"{base}-{n}" for n in range(1, len(taken) + 2))
-            self.slug = next(name for name in names if name not in taken)
+            self.slug = next(slug for slug in slugs(self.title) if not Post.objects.filter(slug=slug).exists())
         super().save(*args, **options)
 
     def thread_comments(self) -> list[render.Comment]:
         """The comments as linkback's thread takes them, each with the answers to it."""
-        answers: dict[int | None, list[render.Comment]] = defaultdict(list)
-        # the newest first: whoever answers came after what is answered
-        for comment in reversed(list(self.comments.all())):
-            answers[comment.parent_id].insert(0, comment.shown(answers[comment.pk]))
-        return answers[None]
+        return nested((each.pk, each.parent_id, each.author, each.text, each.posted) for each in self.comments.all())
 
 
 class Comment(models.Model):
@@ -66,12 +59,6 @@ class Comment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.author} on {self.post}"
-
-    def shown(self, replies: list[render.Comment]) -> render.Comment:
-        """The comment for the thread, with the answers to it."""
-        return render.Comment(
-            self.author, self.text, self.posted, id=str(self.pk), reply_url=f"?reply={self.pk}#respond", replies=replies
-        )
 
 
 def permalink(url: str) -> str | None:

@@ -15,15 +15,9 @@ from django.views.decorators.http import require_POST, require_safe
 from django_blog.blog.models import Comment, Post
 from linkback import Refused
 from linkback.adapters.django import publish, site, unpublish
+from shared.addresses import readable
 
-
-class PostForm(forms.ModelForm):
-    """What the owner writes; the body is HTML."""
-
-    class Meta:
-        model = Post
-        fields = ("title", "body")
-        widgets = {"body": forms.Textarea({"rows": 16})}  # noqa: RUF012 - Django's way
+PostForm = forms.modelform_factory(Post, fields=("title", "body"), widgets={"body": forms.Textarea({"rows": 16})})
 
 
 class CommentForm(forms.ModelForm):
@@ -51,17 +45,9 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "index.html", {"posts": Post.objects.filter(deleted=False).prefetch_related("comments")})
 
 
-def write(request: HttpRequest) -> HttpResponse:
-    """Write a post."""
-    return _written(request, Post())
-
-
-def edit(request: HttpRequest, slug: str) -> HttpResponse:
-    """Change a post."""
-    return _written(request, get_object_or_404(Post, slug=slug, deleted=False))
-
-
-def _written(request: HttpRequest, post: Post) -> HttpResponse:
+def write(request: HttpRequest, slug: str = "") -> HttpResponse:
+    """Write a post, or change the one of a slug."""
+    post = get_object_or_404(Post, slug=slug, deleted=False) if slug else Post()
     form = PostForm(request.POST or None, instance=post)
     if request.method == "POST" and form.is_valid():
         try:
@@ -103,7 +89,7 @@ def comment(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _shown(request: HttpRequest, post: Post, form: CommentForm | None = None) -> HttpResponse:
     if post.deleted:
-        return render(request, "gone.html", {"post": post}, status=410)
+        return render(request, "error.html", {"message": "This post was deleted."}, status=410)
     form = form or CommentForm(post, initial={"parent": request.GET.get("reply")})
     # who asks writes what they like there
     answered = next((each for each in post.comments.all() if str(each.pk) == form["parent"].value()), None)
@@ -113,4 +99,4 @@ def _shown(request: HttpRequest, post: Post, form: CommentForm | None = None) ->
 @require_safe
 def deliveries(request: HttpRequest) -> HttpResponse:
     """How it went to tell others."""
-    return render(request, "deliveries.html", {"deliveries": site().deliveries()[::-1]})
+    return render(request, "deliveries.html", {"deliveries": readable(site().deliveries())})

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             name="Post",
             fields=[
                 ("id", models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("slug", models.SlugField(max_length=80, unique=True)),
+                ("slug", models.SlugField(allow_unicode=True, max_length=80, unique=True)),
                 ("title", models.CharField(max_length=200)),
                 ("body", models.TextField()),
                 ("published", models.DateTimeField(default=django.utils.timezone.now)),

@@ -1,4 +1,4 @@
-"""A web server for a folder of static pages, with linkback at /linkback: elsewhere nginx and `linkback serve`."""
+"""A folder of pages on the web, with linkback at /linkback: what nginx and `linkback serve` are elsewhere."""
 
 from __future__ import annotations
 

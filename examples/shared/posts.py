@@ -1,18 +1,18 @@
-"""What the blog keeps: its posts and readers' comments, in a SQLite file."""
+"""What a blog without an ORM keeps: its posts and readers' comments, in a SQLite file."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
-import re
 import sqlite3
-import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from linkback.web.render import Comment
+from shared.comments import nested
+from shared.slugs import slugs
 
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS posts (slug TEXT PRIMARY KEY, title TEXT, body TEXT, published TEXT, deleted INTEGER)",
@@ -30,6 +30,11 @@ class Post:
     body: str
     published: datetime
     deleted: bool = False
+
+    @property
+    def path(self) -> str:
+        """Where its page is on the blog, percent-encoded."""
+        return f"/posts/{quote(self.slug)}/"
 
 
 class Posts:
@@ -52,54 +57,44 @@ class Posts:
         """The post of a slug, deleted or not."""
         return next(map(_post, self._do("SELECT * FROM posts WHERE slug = ?", slug)), None)
 
+    def at(self, path: str) -> Post | None:
+        """The post whose page is at a path, percent-encoded, with or without its last slash."""
+        folder, _, slug = unquote(path).strip("/").partition("/")
+        return self.find(slug) if folder == "posts" else None
+
     def add(self, title: str, body: str) -> Post:
         """A new post, under a slug that no other ever had."""
-        plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-        name, now = re.sub("[^a-z0-9]+", "-", plain)[:60].strip("-") or "post", datetime.now(UTC)
-        for number in itertools.count(1):
-            post = Post(name if number == 1 else f"{name}-{number}", title, body, now)
-            with contextlib.suppress(sqlite3.IntegrityError):
-                self._do("INSERT INTO posts VALUES (?, ?, ?, ?, 0)", post.slug, title, body, now.isoformat())
-                break
-        return post
+        now, insert = datetime.now(UTC), "INSERT INTO posts VALUES (?, ?, ?, ?, 0) ON CONFLICT DO NOTHING RETURNING 1"
+        free = (slug for slug in slugs(title) if self._do(insert, slug, title, body, now.isoformat()))
+        return Post(next(free), title, body, now)
 
-    def change(self, slug: str, title: str, body: str) -> None:
-        """A post is edited."""
-        self._do("UPDATE posts SET title = ?, body = ? WHERE slug = ?", title, body, slug)
+    def change(self, post: Post, title: str, body: str) -> Post:
+        """A post as it is from now on."""
+        self._do("UPDATE posts SET title = ?, body = ? WHERE slug = ?", title, body, post.slug)
+        return replace(post, title=title, body=body)
 
     def delete(self, slug: str) -> None:
         """Keep of a post that it was there."""
         self._do("UPDATE posts SET deleted = 1, body = '' WHERE slug = ?", slug)
 
-    def add_comment(self, slug: str, author: str, text: str, parent: int) -> int:
+    def add_comment(self, slug: str, author: str, text: str, parent: str) -> int:
         """A reader's comment, in answer to `parent` where that is one on the same post; its id."""
-        answered = parent if self.comment(slug, parent) else 0
+        answered = parent if self.author(slug, parent) else None
         insert = "INSERT INTO comments (slug, parent, author, text, posted) VALUES (?, ?, ?, ?, ?) RETURNING id"
         [[id]] = self._do(insert, slug, answered, author, text, datetime.now(UTC).isoformat())
         return int(id)
 
-    def comment(self, slug: str, id: int) -> Comment | None:
-        """One comment on a post."""
-        columns = "SELECT id, author, text, posted FROM comments"
-        return next((_comment(*row) for row in self._do(f"{columns} WHERE slug = ? AND id = ?", slug, id)), None)
+    def author(self, slug: str, id: str) -> str:
+        """Who wrote a comment on a post; "" where there is no such comment, whatever an address or a form says."""
+        found = self._do("SELECT author FROM comments WHERE slug = ? AND CAST(id AS TEXT) = ?", slug, id)
+        return str(found[0][0]) if found else ""
 
     def comments(self, slug: str) -> list[Comment]:
         """The comments on a post, oldest first, each with those that answer it."""
-        answers: dict[int, list[Comment]] = {0: []}
-        columns = "SELECT id, author, text, posted, parent FROM comments"
-        for id, author, text, posted, parent in self._do(f"{columns} WHERE slug = ? ORDER BY id DESC", slug):
-            # an answer is younger than what it answers, so this one's are all known
-            comment = _comment(id, author, text, posted, answers.pop(id, []))
-            answers.setdefault(parent, []).insert(0, comment)
-        return answers[0]
+        rows = self._do("SELECT id, parent, author, text, posted FROM comments WHERE slug = ? ORDER BY id", slug)
+        return nested((*row[:4], datetime.fromisoformat(row[4])) for row in rows)
 
 
 def _post(row: tuple[str, str, str, str, int]) -> Post:
     slug, title, body, published, deleted = row
     return Post(slug, title, body, datetime.fromisoformat(published), bool(deleted))
-
-
-def _comment(id: int, author: str, text: str, posted: str, replies: list[Comment] | None = None) -> Comment:
-    answer = f"?reply={id}#respond"
-    when = datetime.fromisoformat(posted)
-    return Comment(author, text, when, id=str(id), reply_url=answer, replies=replies or [])
