@@ -14,7 +14,7 @@ from linkback.errors import Reason, Refused
 from linkback.model import Answer, Claim, Mention, Outcome, Reply, Signpost
 from linkback.protocols import prose, status, xmlrpc
 from linkback.protocols.xmlrpc import Call, Fault, Result, Value
-from linkback.wire import Request, Response
+from linkback.wire import Headers, Request, Response
 
 NAME = "pingback"
 PING = "pingback.ping"
@@ -30,6 +30,8 @@ _NO_SUCH_METHOD = -32601
 _AGAIN = {16: 2, 0: 1, 17: 1}
 #: codes that waiting helps against; WordPress throttles by address with 429, so two links to one blog meet it
 _NOT_NOW = frozenset({50, 429, -32603, -32500, -32400, -32300, *range(-32099, -31999)})
+#: codes that say nothing of the pair, so that a receiver may add that it only means "not now"
+_VAGUE = frozenset({0, 49})
 
 _UNREADABLE = (16, "The source could not be read.")
 _NO_LINK = (17, "The source does not link to the target.")
@@ -152,8 +154,9 @@ class Pingback:
             return _respond(request, xmlrpc.write_result((PING, GET_PINGBACKS, LIST_METHODS)))
         code, text = FAULTS[answer.reason]
         if self.quiet_faults and code >= 0 and code != _ALREADY_REGISTERED:
-            code, text = 0, ""
-        return _respond(request, xmlrpc.write_fault(code, text))
+            return _respond(request, xmlrpc.write_fault(0, ""))
+        not_now = answer.reason in (Reason.TOO_OFTEN, Reason.UNAVAILABLE)
+        return _respond(request, xmlrpc.write_fault(code, text), status.wait(answer) if not_now else ())
 
     def _asks_for_methods(self, request: Request) -> bool:
         # introspection is no claim, so reading it as one was refused; its answer needs nothing else (C-34)
@@ -163,8 +166,8 @@ class Pingback:
             return False
 
 
-def _respond(request: Request, body: bytes) -> Response:
-    return Response(200, (("Content-Type", xmlrpc.CONTENT_TYPE),), body, request.url)
+def _respond(request: Request, body: bytes, headers: Headers = ()) -> Response:
+    return Response(200, (*headers, ("Content-Type", xmlrpc.CONTENT_TYPE)), body, request.url)
 
 
 def _arguments(call: Call) -> tuple[str, str]:
@@ -201,14 +204,17 @@ def _disguised(value: Value) -> Fault | None:
 
 
 def _judge(fault: Fault, response: Response) -> Reply:
-    outcome = Outcome.FAILED if fault.code in _NOT_NOW else Outcome.REFUSED
+    wait = status.retry_after(response)
+    asked_to_wait = wait is not None or response.status in (429, 503)
+    not_now = fault.code in _NOT_NOW or (fault.code in _VAGUE and asked_to_wait)
+    outcome = Outcome.FAILED if not_now else Outcome.REFUSED
     return Reply(
         outcome=Outcome.SENT if fault.code == _ALREADY_REGISTERED else outcome,
         code=fault.code,
         detail=_line(fault.text),
         again=_AGAIN.get(fault.code, 0),
         unusable=fault.code == _NO_SUCH_METHOD,
-        retry_after=status.retry_after(response),
+        retry_after=wait,
     )
 
 
