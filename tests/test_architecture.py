@@ -19,7 +19,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
     for names in (
         "errors plaintext wire elements",
         "urls model tagsoup addresses deadline charsets inflate",
-        "forms markup linkheader rdf xmltext",
+        "forms markup linkheader rdf xmltext feedscan",
         "page",
         "feeds discovery validator nearmiss policy ownpages owing jsonld microformats tree wpexcerpt",
         "extract protocols door content",
@@ -40,7 +40,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
     )
 )
 #: modules that import each other inside one package
-PACKAGES = frozenset({"protocols", "store", "web", "adapters", "demo", "cli"})
+PACKAGES = frozenset({"protocols", "store", "doctor", "web", "adapters", "demo", "cli"})
 #: outside library -> the only modules that may import it
 OWNERS = {
     "ada_url": {"urls"},

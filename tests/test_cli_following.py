@@ -281,6 +281,66 @@ def test_a_large_sitemap_is_read_whole(
     assert "and 19999 more" in ran.err
 
 
+FRAMED = "<title>A</title><header><a href='{frame}'>x</a></header><article>As <a href='{own}'>Bob</a> says.</article>"
+
+
+@pytest.mark.parametrize(
+    ("about", "option", "told"),
+    [
+        (("--feed", "/feed.xml"), (), {"one"}),
+        (("--sitemap", "/sitemap.txt"), (), {"one"}),
+        (("--feed", "/feed.xml"), ("--post-only",), {"one"}),
+        (("--feed", "/feed.xml"), ("--all-links",), {"one", "two"}),
+        (("/a",), (), {"one", "two"}),
+        (("/a",), ("--all-links",), {"one", "two"}),
+        (("/a",), ("--post-only",), {"one"}),
+    ],
+    ids=lambda value: " ".join(value),
+)
+def test_the_frame_of_a_page_is_told_where_that_is_wished(
+    about: tuple[str, ...],
+    option: tuple[str, ...],
+    told: set[str],
+    alice: StaticSite,
+    bob: Site,
+    at: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    alice.pages["/a"] = FRAMED.format(own=f"{bob.url}one", frame=f"{bob.url}two")
+    alice.build("a")
+    *named, path = about
+    ran = Ran(capsys, "publish", *named, alice.url + path, *option, *at)
+    assert ran.code == 0, ran.err
+    assert {page for page, _ in shown(bob)} == told
+
+
+def test_a_feed_of_another_blog_is_one_clear_line_each_time(
+    alice: StaticSite, bob: Site, at: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where it has not changed since; who then names the right blog has it read."""
+    alice.pages["/a"] = link(bob, "/one")
+    alice.build("a", "b")
+    feed = f"{alice.url}/feed.xml"
+    for _ in range(2):
+        ran = Ran(capsys, "publish", "--feed", feed, "--site", "https://alice.example", *at)
+        assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+        said = f"{feed}: none of its 2 entries is of https://alice.example/, but {alice.url}/a is there"
+        assert said in ran.err
+        assert "--site" in ran.err
+    assert "2 new" in Ran(capsys, "publish", "--feed", feed, *at).err
+
+
+def test_a_sitemap_after_the_feed_calls_no_told_post_new(
+    alice: StaticSite, bob: Site, at: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    alice.pages["/a"] = link(bob, "/one")
+    alice.build("a")
+    assert "posts: 1 new" in Ran(capsys, "publish", "--feed", f"{alice.url}/feed.xml", *at).err
+    for option in ("--dry-run", "--json"):
+        ran = Ran(capsys, "publish", "--sitemap", f"{alice.url}/sitemap.txt", option, *at)
+        assert (ran.code, ran.out, "posts: nothing new" in ran.err) == (0, "", True)
+
+
 def thread(blog: str, slug: str) -> list[dict[str, Any]]:
     """The entries under a post of an example, as its script gets them."""
     with urllib.request.urlopen(f"{blog}/linkback/thread?target={blog}/posts/{slug}/") as answer:

@@ -178,6 +178,22 @@ def test_doctor_of_what_is_no_blog_exits_2(
     assert (ran.code, ran.out) == (2, "")
 
 
+def test_doctor_looks_at_the_posts_that_are_named(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a blog that is named with them, or of the host that they are on."""
+    with served(pages({"/": "<p>no signpost", "/a": "<link rel=webmention href=/>"})) as blog:
+        options = ("--database", database, "--json", *OPEN)
+        home = Ran(capsys, "doctor", "--site", blog, *options)
+        alone = Ran(capsys, "doctor", "--page", f"{blog}/a", *options)
+        both = Ran(capsys, "doctor", "--site", blog, "--page", f"{blog}/a", "--page", f"{blog}/b", *options)
+        other = Ran(capsys, "doctor", "--site", f"{blog}/under/", "--page", f"{blog}/a", *options)
+    assert (home.code, verdicts(home)["endpoints"]) == (1, "no")
+    assert (alone.code, verdicts(alone)["endpoints"], verdicts(alone)["reachable"]) == (0, "yes", "yes")
+    told = [(row["step"], row["verdict"]) for row in both.rows if row["step"] in ("page", "endpoints")]
+    assert (both.code, told) == (1, [("page", "yes"), ("endpoints", "yes"), ("page", "no"), ("endpoints", "skipped")])
+    assert (other.code, f"{blog}/a is no page of {blog}/under/" in other.out) == (1, True)
+    assert Ran(capsys, "doctor", "--page", "nonsense", *options).code == 2
+
+
 OWN = """
 from linkback import Site, Sites
 from linkback.jobs import External
@@ -204,7 +220,11 @@ def test_doctor_looks_at_an_object_of_the_hosts_own(
         one = Ran(capsys, "doctor", "--app", "examined_blogs:blog", *options)
         many = Ran(capsys, "doctor", "--app", "examined_blogs:blogs", *options)
         named = Ran(capsys, "doctor", "--app", "examined_blogs:blogs", "--site", blog, *options)
+        posts = Ran(capsys, "doctor", "--app", "examined_blogs:blogs", "--page", f"{blog}/", *options)
+        alone = Ran(capsys, "doctor", "--app", "examined_blogs:blog", "--json")
     assert (one.code, verdicts(one)["database"], verdicts(one)["reachable"]) == (0, "yes", "yes")
     assert (many.code, verdicts(many)["database"], verdicts(many)["reachable"]) == (0, "yes", "skipped")
     assert (named.code, verdicts(named)["database"], verdicts(named)["reachable"]) == (0, "yes", "yes")
+    assert (posts.code, verdicts(posts)["endpoints"]) == (0, "yes")
+    assert (alone.code, "open it with --allow-network" in alone.out) == (1, True), "by the blog's own door"
     assert not (tmp_path / "none.db").exists()

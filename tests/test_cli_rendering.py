@@ -166,7 +166,5 @@ def test_a_template_that_fails_is_a_line_too(
     (tmp_path / "linkback" / "entry.html").write_text("{% if %}")
     ran = Ran(capsys, "render", "--target", T, "--templates", str(tmp_path), *database)
     assert (ran.code, ran.out) == (2, "")
-    assert (
-        ran.err
-        == "linkback: the template linkback/entry.html, line 1: Expected an expression, got 'end of statement block'\n"
-    )
+    why = "line 1: Expected an expression, got 'end of statement block'"
+    assert ran.err == f"linkback: the template {tmp_path}/linkback/entry.html, {why}\n"

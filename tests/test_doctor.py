@@ -20,7 +20,7 @@ from sqlalchemy import create_engine, text
 from linkback import doctor, explain
 from linkback.adapters.wsgi import around
 from linkback.doctor import Conclusion
-from linkback.errors import Reason, Refused, TimedOut, Unreachable
+from linkback.errors import Reason, Refused, StoreError, TimedOut, Unreachable
 from linkback.explain import Step, Verdict
 from linkback.fetch import Fetcher, Limits
 from linkback.jobs import External
@@ -261,9 +261,11 @@ def free_port() -> int:
         (lambda other: other, "yes", "no", "500"),
         (lambda other: other.replace("127.0.0.1", "localhost"), "warn", "no", "500"),
         (lambda other: f"http://127.0.0.1:{free_port()}/wm", "yes", "no", "refused"),
-        (lambda other: "http://10.0.0.1/wm", "warn", "no", "--allow-network"),
+        (lambda other: "http://10.0.0.1/wm", "warn", "no", "open it with --allow-network 10.0.0.1/32"),
+        (lambda other: "http://192.0.0.9:81/wm", "warn", "no", "open it with --allow-network"),
+        (lambda other: "http://8.8.8.8:81/wm", "warn", "no", "open it with --allow-port 81"),
     ],
-    ids=["missing", "broken", "elsewhere", "refused", "private"],
+    ids=["missing", "broken", "elsewhere", "refused", "private", "private port", "port"],
 )
 def test_endpoints_are_tried_over_real_sockets(
     store: Storage, href: Callable[[str], str], endpoints: str, reachable: str, words: str
@@ -296,6 +298,57 @@ def test_a_name_that_is_nobodys_is_told_from_a_resolver_that_is_away(
 
     steps = doctor.steps(Fetcher(resolver=resolver), [OwnPages(BLOG)], store)
     assert steps[1].verdict is verdict
+
+
+# given posts, and the host's own function
+
+
+def test_posts_that_are_named_are_looked_at_and_not_the_blogs_address(store: Storage) -> None:
+    fetch = FakeWeb({**web(), BLOG: Response(500), BLOG + "a": LISTENING, BLOG + "b": "<p>no signpost"})
+    found = doctor.steps(fetch, [OwnPages(BLOG)], store, clock=FakeClock(NOON), pages=[BLOG + "a", BLOG + "b"])
+    assert [step.name for step in found] == [*ALL[:4], *ALL[1:]]
+    assert [step.verdict.value for step in found[1:7]] == ["yes", "yes", "yes", "yes", "no", "skipped"]
+    assert fetch.requested == [BLOG + "a", BLOG + "wm", BLOG + "pb", BLOG + "b"]
+
+
+def test_each_post_is_looked_at_for_the_blog_that_it_is_of(store: Storage) -> None:
+    """A blog of which none is named is looked at as ever, and a post that is nobody's is told."""
+    carol, dave = "https://carol.example/", "https://dave.example/"
+    fetch = FakeWeb({**web(), carol: LISTENING, carol + "wm": DEAF, carol + "pb": DEAF})
+    blogs, named = [OwnPages(BLOG), OwnPages(carol)], [f"{dave}x", f"{BLOG}wm"]
+    found = doctor.steps(fetch, blogs, store, clock=FakeClock(NOON), pages=named)
+    pages = [(step.verdict.value, step.summary) for step in found if step.name == "page"]
+    assert pages == [
+        ("no", f"{BLOG}wm: the server answered 405"),
+        ("yes", f"{carol} answers"),
+        ("no", f"{dave}x is no page of {BLOG} or {carol}"),
+    ]
+
+
+def test_a_post_that_takes_no_mentions_is_told_without_being_read(store: Storage) -> None:
+    fetch = FakeWeb()
+    blog = OwnPages(BLOG, lambda url: None)
+    found = doctor.steps(fetch, [blog], store, clock=FakeClock(NOON), pages=[BLOG + "a"])
+    assert (found[1].verdict, fetch.requested) == (Verdict.NO, [])
+    assert found[1].summary.startswith(f"{BLOG}a takes no mentions: ")
+
+
+@pytest.mark.parametrize(("pages", "failed"), [((), "endpoints"), ((BLOG + "a",), "page")], ids=["blog", "post"])
+def test_a_function_of_the_hosts_that_fails_is_one_failed_step(
+    store: Storage, pages: tuple[str, ...], failed: str
+) -> None:
+    """As one does that asks a database which is away: here over a real driver."""
+
+    def resolve(url: str) -> str | None:
+        engine = create_engine("postgresql+psycopg://u:p@127.0.0.1:1/posts")
+        with engine.connect() as connection:
+            return str(connection.exec_driver_sql("SELECT 1"))
+
+    fetch = FakeWeb({BLOG: "<a href=/a>a</a>", BLOG + "a": LISTENING})
+    found = doctor.steps(fetch, [OwnPages(BLOG, resolve)], store, clock=FakeClock(NOON), pages=pages)
+    (no,) = [step for step in found if step.verdict is Verdict.NO]
+    assert (no.name, "\n" in no.summary, doctor.conclude(found)) == (failed, False, Conclusion.WRONG)
+    assert f"resolve, the blog's own function, failed for {BLOG}a: OperationalError: " in no.summary
 
 
 # clock
@@ -395,6 +448,14 @@ def test_what_waits_for_a_person_is_a_warning_that_says_what_to_do(store: Storag
     assert "linkback jobs" in steps[-1].summary
 
 
+def test_advice_names_the_commands_as_whoever_asks_has_them(store: Storage) -> None:
+    park(store, NOON)
+    owe(store, due=NOON - timedelta(hours=1))
+    steps = doctor.steps(FakeWeb(), [], store, clock=FakeClock(NOON), command="manage.py linkback")
+    assert "keep manage.py linkback worker running" in steps[-2].summary
+    assert "manage.py linkback jobs lists them" in steps[-1].summary
+
+
 # database
 
 
@@ -492,5 +553,17 @@ def dump(url: str) -> list[str]:
 def test_a_store_that_fails_is_told_where_it_failed(store: Storage) -> None:
     store.close()
     found = examine(store, web(**{"": dated(NOON)}))
-    verdicts = [found[name].verdict.value for name in ("database", "clock", "worker", "parked")]
-    assert verdicts == ["no", "skipped", "no", "skipped"]
+    assert [name for name, step in found.items() if step.verdict is Verdict.NO] == ["database"], "it is said once"
+    assert {found[name].verdict for name in ("clock", "worker", "parked")} == {Verdict.SKIPPED}
+
+
+def test_a_backlog_that_cannot_be_read_is_told_where_all_else_can(
+    store: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*asked: object, **more: object) -> None:
+        raise StoreError("the connection was lost")
+
+    monkeypatch.setattr(store, "backlog", lost)
+    found = examine(store, web())
+    assert (found["worker"].verdict, found["worker"].summary) == (Verdict.NO, "the connection was lost")
+    assert (found["database"].verdict, found["parked"].verdict) == (Verdict.YES, Verdict.SKIPPED)

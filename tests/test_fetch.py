@@ -1,8 +1,10 @@
 """The door to the network, tried over real sockets on loopback."""
 
+import dataclasses
 import gzip
 import importlib.metadata
 import json
+import re
 import shutil
 import socket
 import ssl
@@ -20,7 +22,7 @@ import pytest
 
 from linkback import fetch as module
 from linkback.errors import Blocked, ConfigurationError, TimedOut, TooManyRedirects, Unreachable
-from linkback.fetch import Fetcher, Limits, introduction, readable, user_agent
+from linkback.fetch import Fetcher, Limits, Openers, introduction, make_fetcher, readable, user_agent
 from linkback.page import Kind, Page
 from linkback.wire import Request, Response
 
@@ -411,6 +413,22 @@ def test_a_public_page_may_not_bounce_us_inside(host: str, server: Server, canar
     server.pages["/"] = moved(f"http://{host}:{canary.port}/")
     with pytest.raises(Blocked, match=r"open it with --allow-network 127\.0\.0\.0/8"):
         Fetcher(["127.0.0.1"], PATIENT).get(server.url())
+
+
+def test_a_refusal_names_what_opens_the_address_where_we_run() -> None:
+    fetcher = make_fetcher((), (), openers=Openers("NETWORKS", "PORTS"))
+    for url, advice in (("http://127.0.0.1/", "open it with NETWORKS 127.0.0.0/8"), ("http://8.8.8.8:81/", "PORTS 81")):
+        with pytest.raises(Blocked, match=re.escape(advice)):
+            fetcher.get(url)
+    with pytest.raises(Blocked, match=r"none that linkback talks to$"):
+        fetcher.get("http://8.8.8.8:0/")
+
+
+def test_one_door_may_be_given_other_limits(server: Server) -> None:
+    server.pages["/"] = reply()
+    few = Fetcher(LOOPBACK, dataclasses.replace(PATIENT, bytes=3))
+    assert few.within(seconds=20, bytes=100).get(server.url()).body == b"hello"
+    assert few.get(server.url()).body == b"hel"
 
 
 @pytest.mark.parametrize("more", [b"x" * 65_536, gzip.compress(bytes(10**6))], ids=["endless", "compressed"])

@@ -75,14 +75,15 @@ def is_public(address: str | Address) -> bool:
 class Guard:
     """Judges addresses: public ones pass, and those in the networks opened by name.
 
-    `allow` names networks in CIDR form ("127.0.0.0/8") or single addresses. Raises `ConfigurationError`
-    naming the first one that is no network.
+    `allow` names networks in CIDR form ("127.0.0.0/8") or single addresses; `opener` is how whoever runs this opens
+    one, for the words of a refusal. Raises `ConfigurationError` naming the first one that is no network.
     """
 
-    __slots__ = ("_opened",)
+    __slots__ = ("_opened", "_opener")
 
-    def __init__(self, allow: Iterable[str] = ()) -> None:
+    def __init__(self, allow: Iterable[str] = (), opener: str = "--allow-network") -> None:
         names = (allow,) if isinstance(allow, str) else allow
+        self._opener = opener
         self._opened = tuple(_network(name) for name in names)
 
     @property
@@ -102,7 +103,7 @@ class Guard:
             return f"{address} is not an address linkback can talk to"
         if is_public(parsed) or self.opens(address):
             return None
-        return f"{address} is not a public address (open it with --allow-network {_suggestion(parsed)})"
+        return f"{address} is not a public address (open it with {self._opener} {_suggestion(parsed)})"
 
 
 def _network(name: str) -> Network:

@@ -110,7 +110,7 @@ class Delivering:
         again = self._again(done)
         if owed.outcome is Outcome.UNKNOWN and not known:
             done = _still_unknown(owed, done, again=again is not None)
-        log.info("%s to %s: %s %s", done.protocol, done.target, done.outcome, done.detail)
+        log.info("%s to %s: %s %s", done.protocol or "nothing", done.target, done.outcome, done.detail)
         rest = self.now() + timedelta(seconds=min(done.retry_after, _MOST_REST)) if done.retry_after else None
         self.store.finish_delivery(job, done, again=again, rest=rest)
         if again is None:
@@ -156,7 +156,9 @@ class Delivering:
         if (due := self.store.ask_turn(owed.target, now=self.now(), gap=self._gap)) is not None:
             raise _Later(due)
         if owed.cause is Cause.DELETED and (still := still_there(self.fetch, owed.source)):
-            return replace(owed, outcome=Outcome.FAILED, detail=f"{still}: it must answer 410 Gone first"), False
+            why = f"{still}: it must answer 410 Gone first"
+            log.warning("%s is not told that %s is deleted: %s", owed.target, owed.source, why)
+            return replace(owed, outcome=Outcome.FAILED, detail=why), False
         done = self._send(attempt, protocols)
         if owed.outcome is not Outcome.UNKNOWN or owed.told or done.protocol is None or done.code not in _STALE:
             return done, False

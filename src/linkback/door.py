@@ -56,7 +56,8 @@ class Peer:
 class Door:
     """Opens connections to the peers that `guard` and `ports` admit, and to no others.
 
-    `connect` is in seconds, per address; `ca_file` adds a certificate authority to the public ones.
+    `connect` is in seconds, per address; `ca_file` adds a certificate authority to the public ones. `port_opener` is
+    how whoever runs this opens a port, for the words of a refusal.
     """
 
     guard: Guard
@@ -64,6 +65,7 @@ class Door:
     connect: float
     ca_file: str | None = None
     resolver: Resolver = socket.getaddrinfo
+    port_opener: str = "--allow-port"
 
     def open(self, peer: Peer, progress: Progress) -> socket.socket:
         """A connected socket, with TLS set up where the peer is `secure`, watched by the deadline.
@@ -85,7 +87,11 @@ class Door:
         if not peer.port or (peer.port not in self.ports and not self.guard.opens_any):
             # of two objections the address is the one that somebody at home wants to hear
             address = self.guard.judge(peer.name) if addresses.parse(peer.name) is not None else None
-            raise Blocked(progress.url, address or _wrong_port(peer.name, peer), sent=progress.sent)
+            raise Blocked(progress.url, address or self._wrong_port(peer.name, peer), sent=progress.sent)
+
+    def _wrong_port(self, whose: str, peer: Peer) -> str:
+        advice = f" (open it with {self.port_opener} {peer.port})" if peer.port else ""
+        return f"port {peer.port} of {whose} is none that linkback talks to{advice}"
 
     def _resolve(self, peer: Peer, progress: Progress) -> list[str]:
         if addresses.parse(peer.name) is not None:
@@ -98,7 +104,7 @@ class Door:
         for address in found:
             objection = self.guard.judge(address)
             if objection is None and peer.port not in self.ports and not self.guard.opens(address):
-                objection = _wrong_port(address, peer)
+                objection = self._wrong_port(address, peer)
             if objection is not None:
                 prefix = "" if address == peer.name else f"{peer.name}: "
                 raise Blocked(progress.url, prefix + objection, sent=progress.sent)
@@ -170,7 +176,3 @@ def _tries(admitted: Sequence[str]) -> list[str]:
     first, *rest = admitted
     others = sorted(rest, key=lambda address: (":" in address) == (":" in first))
     return [first, *others][:MAX_TRIES]
-
-
-def _wrong_port(whose: str, peer: Peer) -> str:
-    return f"port {peer.port} of {whose} is none that linkback talks to"

@@ -19,6 +19,11 @@ A rule raises a `Reason`; how a protocol words it is a table in that protocol's 
 from __future__ import annotations
 
 import enum
+import traceback
+from collections.abc import Callable
+from functools import partial
+
+_BLAMED = "linkback: "
 
 
 class Reason(enum.StrEnum):
@@ -149,3 +154,42 @@ class BadStatus(FetchError):
 
 class StoreError(LinkbackError):
     """The database could not be opened, read or written."""
+
+
+def name_of(function: Callable[..., object]) -> str:
+    """What a function that the host gave is called there."""
+    while isinstance(function, partial):
+        # what an adapter wraps comes last
+        function = next((each for each in reversed(function.args) if callable(each)), function.func)
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+def blame(error: Exception, function: Callable[..., object], what: str, url: str) -> None:
+    """Note on an error whose it is: it came from a function of the host's own, and passes through as it is.
+
+    `what` is the setting that the function was given as, `url` what it was asked about.
+    """
+    if not _blamed(error):
+        error.add_note(f"{_BLAMED}{what} ({name_of(function)}), the blog's own function, failed for {url}")
+
+
+def blamed(error: BaseException) -> str:
+    """One line on a failure that is the host's, by its settings or by a function of its own; "" for any other."""
+    if isinstance(error, ConfigurationError):
+        return _line(str(error))
+    note = _blamed(error)
+    if not note:
+        return blamed(error.__cause__) if error.__cause__ is not None else ""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    return _line(f"{note}: {type(error).__name__}: {error}{where}")
+
+
+def _blamed(error: BaseException) -> str:
+    notes = (str(note) for note in getattr(error, "__notes__", ()))
+    return next((note.removeprefix(_BLAMED) for note in notes if note.startswith(_BLAMED)), "")
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

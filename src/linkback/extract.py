@@ -20,7 +20,7 @@ from linkback.jsonld import MEDIA_TYPE, Article, read_article
 from linkback.microformats import Item
 from linkback.model import Author, Backlink
 from linkback.page import Kind, Page
-from linkback.plaintext import clean_text
+from linkback.plaintext import clean_text, head
 from linkback.policy import ExcerptStyle
 from linkback.tree import Tree, classes, language
 
@@ -35,6 +35,8 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}", re.ASCII)
 _AHEAD = timedelta(hours=24)
 #: what a link says it does to its target, in order of precedence (protocols.md E-8)
 KINDS = {"in-reply-to": "reply", "like-of": "like", "repost-of": "repost", "bookmark-of": "bookmark"}
+#: what answers its target in words of its own; a like or a repost only says that it is one
+_SPEAKING = frozenset({"reply", "bookmark"})
 _ADDRESS = re.compile(r"\s*(?:https?:)?//", re.IGNORECASE)
 _PERSON = "h-card"
 # Inside these a citation speaks of other things than what it cites.
@@ -222,16 +224,38 @@ CANONICAL: tuple[Reader, ...] = (
 def _describe(reading: _Reading, latest: datetime) -> Backlink:
     titles = (clean_text(read(reading), MAX_TITLE) for read in TITLE)
     dates = (read_date(read(reading), latest) for read in PUBLISHED)
+    kind = _kind(reading)
+    own_words = _own_words(reading) if kind in _SPEAKING else ""
     return replace(
         reading.backlink,
-        excerpt=clean_text(reading.excerpt or reading.backlink.text, MAX_EXCERPT),
+        excerpt=clean_text(own_words or reading.excerpt or reading.backlink.text, MAX_EXCERPT),
         language=_language(language(reading.link) if reading.link else "") or _header_language(reading.page),
-        kind=_kind(reading),
+        kind=kind,
         title=next(filter(None, titles), ""),
         author=_author(reading),
         published=next(filter(None, dates), None),
         canonical_url=_canonical(reading),
     )
+
+
+def _own_words(reading: _Reading) -> str:
+    """What a post says: its content or, where that is long, its summary, each without the citation of what it answers.
+
+    "" where it marks neither (protocols.md E-9).
+    """
+    content, summary = (_first_words(reading, names) for names in (microformats.CONTENTS, microformats.SUMMARIES))
+    return head(content if content and (len(content) <= MAX_EXCERPT or not summary) else summary, MAX_EXCERPT)
+
+
+def _first_words(reading: _Reading, names: frozenset[str]) -> str:
+    if not (reading.tree and reading.root):
+        return ""
+    texts = (reading.tree.text(tag, without=_is_citation) for tag in microformats.own(reading.root, names))
+    return next(filter(None, texts), "")
+
+
+def _is_citation(tag: Tag) -> bool:
+    return bool(_cited_as(tag) and microformats.CITES & classes(tag))
 
 
 def _canonical(reading: _Reading) -> str:

@@ -11,6 +11,7 @@ cuts.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import re
 import socket
@@ -61,6 +62,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Openers:
+    """How whoever runs this opens a private network and a further port: what a refusal tells them to write."""
+
+    network: str = "--allow-network"
+    port: str = "--allow-port"
+
+
+@dataclass(frozen=True, slots=True)
 class _Errand:
     """What stays the same over all hops of one fetch."""
 
@@ -77,7 +86,8 @@ class Fetcher:
 
     Talks to public addresses and to the networks named in `allow` ("127.0.0.0/8"; there on any port), within `limits`.
     `user_agent` replaces the product part of the User-Agent; `resolver` stands in for `socket.getaddrinfo`; `ca_file`
-    adds a certificate authority to the public ones. Raises `ConfigurationError` for a network or a file that is none.
+    adds a certificate authority to the public ones; `openers` are named where an address is refused. Raises
+    `ConfigurationError` for a network or a file that is none.
     """
 
     def __init__(
@@ -88,18 +98,26 @@ class Fetcher:
         user_agent: str = "",
         resolver: Resolver | None = None,
         ca_file: str | None = None,
+        openers: Openers = Openers(),
     ) -> None:
         if ca_file is not None:
             tls_context(ca_file)
         self._limits = limits
         self._product = user_agent
         self._door = Door(
-            guard=Guard(allow),
+            guard=Guard(allow, openers.network),
             ports=limits.ports,
             connect=limits.connect,
             ca_file=ca_file,
             resolver=resolver or socket.getaddrinfo,
+            port_opener=openers.port,
         )
+
+    def within(self, *, seconds: float, bytes: int) -> Fetcher:
+        """One that talks to the same addresses, takes `seconds` for a GET and `bytes` of what that brings, decoded."""
+        other = copy.copy(self)
+        other._limits = dataclasses.replace(self._limits, seconds=seconds, bytes=bytes)
+        return other
 
     def get(self, url: str, *, accept: str = DEFAULT_ACCEPT, purpose: str = "", headers: HeadersLike = ()) -> Response:
         """GET a page, following redirects; any status comes back as a Response.
@@ -215,13 +233,16 @@ def _onward(page: Url, fields: Headers, progress: Progress) -> Url:
     return _admitted(onward, progress)
 
 
-def make_fetcher(networks: Iterable[str], ports: Iterable[str], *, contact: str = "") -> Fetcher:
+def make_fetcher(
+    networks: Iterable[str], ports: Iterable[str], *, contact: str = "", openers: Openers = Openers()
+) -> Fetcher:
     """The door as settings ask for it: private networks and further ports that are open, in words.
 
-    `contact` is the URL that its User-Agent names. Raises `ConfigurationError` for a network or a port that is none.
+    `contact` is the URL that its User-Agent names, `openers` are the names of the settings. Raises
+    `ConfigurationError` for a network or a port that is none.
     """
     ports, defaults = tuple(ports), Limits()
     if not all(port.isascii() and port.isdigit() and 0 < int(port) < 65536 for port in ports):
         raise ConfigurationError(f"a port is a number from 1 to 65535, not {', '.join(ports)}")
     limits = Limits(ports=defaults.ports | {int(port) for port in ports}) if ports else defaults
-    return Fetcher(allow=networks, limits=limits, user_agent=introduction(contact))
+    return Fetcher(allow=networks, limits=limits, user_agent=introduction(contact), openers=openers)

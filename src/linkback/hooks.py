@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from linkback.errors import blamed
 from linkback.model import Delivery, Mention
 
 log = logging.getLogger(__name__)
@@ -35,3 +36,15 @@ def tell(hook: Callable[[T], None] | None, value: T | None) -> None:
         hook(value)
     except Exception:
         log.exception("the hook %r failed", hook)
+
+
+def report(log: logging.Logger, doing: str, error: Exception) -> bool:
+    """Log that something failed: in one line what is the host's to mend, else with its trace; whether it was that."""
+    why = blamed(error)
+    if why:
+        # its trace on request: what asks a database that is away fails every time
+        log.error("%s: %s", doing, why)
+        log.debug("%s", doing, exc_info=error)
+    else:
+        log.error("%s", doing, exc_info=error)
+    return bool(why)

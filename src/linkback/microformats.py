@@ -9,23 +9,29 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
+from linkback.elements import BLOCKS, Seams
 from linkback.markup import soup
 from linkback.model import Author
 
 if TYPE_CHECKING:
     from bs4 import Tag
+    from bs4.element import PageElement
 
 #: posts, in today's class names and in those of 2005
 ENTRIES = frozenset({"h-entry", "h-event", "h-review", "hentry", "vevent", "hreview"})
 CARDS = frozenset({"h-card", "vcard"})
 CITES = frozenset({"h-cite", *ENTRIES})
+#: what a post says, and what it says in short, in today's class names and in those of 2005
+CONTENTS = frozenset({"e-content", "p-content", "entry-content"})
+SUMMARIES = frozenset({"p-summary", "entry-summary"})
 _CLASSIC_NAMES = "adr geo hentry hfeed hproduct hrecipe hresume hreview hreview-aggregate vcard vevent"
 _CLASSIC = frozenset(_CLASSIC_NAMES.split())
+_ROOTS = CITES | CARDS | {"h-adr", "h-feed", "h-geo", "h-item", "h-product", "h-recipe", "h-resume"}
 # Heights in a style sheet's vocabulary that look like roots; the parser itself would let them end a post.
 _UTILITIES = [f"h-{height}" for height in ("auto", "dvh", "fit", "full", "lvh", "max", "min", "px", "screen", "svh")]
 # What mf2py does grows with nesting: it reads and copies what stands in a property once per property, and in classic
@@ -86,6 +92,21 @@ def author(entry: Item) -> Author:
     return next((found for found in cards if found != Author()), None) or Author(entry.first("author"))
 
 
+def own(root: Tag, names: frozenset[str]) -> Iterator[Tag]:
+    """The elements with one of those classes that are a microformat's own, in document order.
+
+    Not those of a microformat that it holds, nor what stands in one that was given.
+    """
+    todo = [root]
+    while todo:
+        tag = todo.pop()
+        classes = frozenset(_classes(tag))
+        if tag is not root and names & classes:
+            yield tag
+        elif tag is root or not (_ROOTS & classes):
+            todo.extend(child for child in reversed(tag.contents) if isinstance(child, type(root)))
+
+
 def parse(element: Tag, base: str) -> Item:
     """Read the microformat whose root is `element`, with its URLs resolved against `base`. Never raises."""
     if not _affordable(element):
@@ -95,14 +116,43 @@ def parse(element: Tag, base: str) -> Item:
     for tag in holder.find_all(class_=_UTILITIES):
         # a new list, for the copy shares its lists with the page
         tag["class"] = cast("Any", [name for name in tag["class"] if name not in _UTILITIES])
+    _part_words(holder)
     try:
         item = _parser()(doc=holder, url=base).to_dict()["items"][0]
     except Exception:  # noqa: BLE001 -- mf2py raises whatever a stranger's markup makes it trip over (rule 2)
         return Item()
-    own = element.get("class") or ()
+    own_names = _classes(element)
     # classic microformats have no implied names; in today's, an explicit one makes them impossible
-    explicit = not any(name.startswith("h-") for name in own) or element.find(class_="p-name") is not None
+    explicit = not any(name.startswith("h-") for name in own_names) or element.find(class_="p-name") is not None
     return Item(item["properties"], explicit_name=explicit)
+
+
+def _part_words(holder: Tag) -> None:
+    """Put a blank wherever the parser would run the words of neighbouring elements into one another."""
+    from bs4 import Tag
+    from bs4.element import PreformattedString
+
+    seams, latest = Seams(), holder
+    todo: list[tuple[PageElement, bool]] = [(child, False) for child in reversed(holder.contents)]
+    while todo:
+        node, closing = todo.pop()
+        if not isinstance(node, Tag):
+            # the parts of a value in parts are read one by one
+            if not isinstance(node, PreformattedString) and seams.text(str(node)) and "value" not in _classes(latest):
+                latest.insert(0, " ")
+            continue
+        if closing:
+            seams.end(node.name, _classes(node))
+        else:
+            seams.start(node.name, _classes(node))
+            todo += [(node, True), *((child, False) for child in reversed(node.contents))]
+        latest = node
+        if node.name in BLOCKS:
+            node.insert(len(node.contents) if closing else 0, " ")
+
+
+def _classes(tag: Tag) -> Collection[str]:
+    return tag.get("class") or ()
 
 
 @lru_cache(maxsize=1)
@@ -132,4 +182,4 @@ def _affordable(element: Tag) -> bool:
 
 
 def _is_classic(tag: Tag) -> bool:
-    return not _CLASSIC.isdisjoint(tag.get("class") or ())
+    return not _CLASSIC.isdisjoint(_classes(tag))

@@ -1,6 +1,8 @@
 """What several commands of the command line share: their options, and the door that these open.
 
-Rule: an option means the same, and has the same name in the environment, wherever it stands.
+Rule 1: an option means the same, and has the same name in the environment, wherever it stands.
+Rule 2: what stands on the command line comes before the environment; there, an object of the host's own comes before
+        what would be built in its place. The blog of a framework whose command line this is comes before all.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,10 +21,13 @@ from linkback.store import DEFAULT_STORE, Storage, open_store
 
 if TYPE_CHECKING:
     from linkback.fetch import Fetcher
+    from linkback.policy import Outgoing
     from linkback.site import Site
     from linkback.sites import Sites
 
 Command = Callable[..., Any]
+#: what a host's own blogs decide for themselves, as parameters of commands
+_SETTINGS = frozenset({"sites", "site", "app", "moderate", "database", "networks", "ports", "post_only"})
 
 
 def _split(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -73,7 +78,7 @@ _sites = click.option(
     callback=_split,
     help="A blog that mentions are for. Repeatable.",
 )
-_app = click.option(
+own_blog = click.option(
     "--app",
     default="",
     metavar="MODULE:NAME",
@@ -84,29 +89,43 @@ _app = click.option(
 
 def blogs(command: Command) -> Command:
     """Options of every command that acts for blogs."""
-    return _sites(_app(command))
+    return _sites(own_blog(command))
+
+
+def lent() -> Site | Sites | None:
+    """The blog of the framework whose command line this is; it stays open after the command."""
+    blog: Site | Sites | None = click.get_current_context().find_root().obj
+    return blog
+
+
+def given(*names: str) -> bool:
+    """Whether one of some parameters of the present command was given on its line, not by the environment."""
+    context = click.get_current_context()
+    return any(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in names)
+
+
+def which_app(app: str, *others: str) -> str:
+    """The `--app` that counts, "" for none: one of the environment yields to `others` that are given on the line."""
+    return app if given("app") or not given(*others) else ""
 
 
 def opened(
-    sites: tuple[str, ...],
+    sites: Sequence[str],
     app: str,
     database: str,
     networks: tuple[str, ...],
     ports: tuple[str, ...],
     *,
     moderate: bool = False,
-    looking: bool = False,
+    outgoing: Outgoing | None = None,
 ) -> Site | Sites:
-    """The blogs that the options mean, over one store; raises `ConfigurationError` where they mean none.
-
-    `looking` says that the command has uses of its own for settings that the blogs of `--app` would not heed.
-    """
-    if bool(sites) == bool(app):
+    """The blogs that the options mean, over one store; raises `ConfigurationError` where they mean none."""
+    app = which_app(app, "sites", "site", "database")
+    if lent() is None and bool(app) == bool(sites if given("sites", "site") or not app else ()):
         raise ConfigurationError("give the blog with --site, or your own with --app, not both or neither")
-    if app:
-        if not looking:
-            _refuse_settings()
-        return _loaded(app)
+    own = hosts_own(app)
+    if own is not None:
+        return own
     from linkback.jobs import Embedded, External
     from linkback.policy import Policy
     from linkback.site import Site
@@ -120,6 +139,7 @@ def opened(
             store=store,
             fetch=fetcher(networks, ports, contact=url),
             policy=policy,
+            outgoing=outgoing,
             runner=Embedded() if alone else External(),
         )
         for url in sites
@@ -127,15 +147,28 @@ def opened(
     return made[0] if alone else Sites(made, store=store)
 
 
-def _refuse_settings() -> None:
-    """Raise `ConfigurationError` for an option that a host's own blogs would not heed."""
-    context = click.get_current_context()
-    for parameter in context.command.params:
-        given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
-        if given and parameter.name in ("moderate", "database", "networks", "ports"):
-            raise ConfigurationError(
-                f"the blogs of --app have their own settings: {parameter.opts[0]} means nothing there"
-            )
+@contextlib.contextmanager
+def closing(blog: Site | Sites) -> Iterator[Site | Sites]:
+    """A blog for the length of a command, closed at its end unless a framework lent it."""
+    with contextlib.nullcontext(blog) if blog is lent() else blog:
+        yield blog
+
+
+def hosts_own(app: str, *, heeded: Collection[str] = ()) -> Site | Sites | None:
+    """The blog that a framework lent, or that of `--app`; None where there is neither.
+
+    Raises `ConfigurationError` for an option that such a blog would not heed, but for those that are `heeded`.
+    """
+    own = lent()
+    if own is None and not app:
+        return None
+    whose = "the blogs of --app have their" if own is None else "the application's blog has its"
+    for parameter in click.get_current_context().command.params:
+        name = parameter.name or ""
+        if name in _SETTINGS and name not in heeded and given(name) and (name != "app" or own is not None):
+            names = "/".join((*parameter.opts, *parameter.secondary_opts))
+            raise ConfigurationError(f"{whose} own settings: {names} means nothing there")
+    return own if own is not None else _loaded(app)
 
 
 def _loaded(app: str) -> Site | Sites:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from linkback import urls
-from linkback.errors import ConfigurationError, Reason, Refused
+from linkback.errors import ConfigurationError, Reason, Refused, blame, name_of
+from linkback.plaintext import head
 
 #: given by the host: a URL on its site's hosts to the permalink of the post it means, or None where there is none.
 #: It may raise `Refused(Reason.TARGET_GONE)` or `Refused(Reason.TARGET_CLOSED)`.
@@ -14,6 +15,8 @@ Resolve = Callable[[str], str | None]
 
 #: a page of one megabyte may hold 90,000 links, and each answer may cost the host a query
 _MOST_RESOLVED = 1_000
+#: how much of an odd answer is shown, in characters
+_SHOWN = 200
 
 
 class OwnPages:
@@ -40,7 +43,8 @@ class OwnPages:
     def find(self, target: str) -> str:
         """The permalink of the post that `target` means, its fragment ignored.
 
-        Raises `Refused`: TARGET_UNKNOWN for what is not ours or does not exist, or what `resolve` raises.
+        Raises `Refused`: TARGET_UNKNOWN for what is not ours or does not exist; what `resolve` raises; and
+        `ConfigurationError` where that gives anything but a page of ours or None.
         """
         if self._resolve is None:
             if not urls.under(target, self.url):
@@ -48,10 +52,32 @@ class OwnPages:
             return urls.without_fragment(target)
         page = urls.canonical(target)
         known = page is not None and any(urls.served_by(page, home) for home in self._homes)
-        permalink = self._resolve(page) if page is not None and known else None
-        if not permalink:
+        permalink = self._ask(self._resolve, page) if page is not None and known else None
+        if permalink is None:
             raise Refused(Reason.TARGET_UNKNOWN, f"{target} is no page of this site")
         return urls.without_fragment(permalink)
+
+    def _ask(self, resolve: Resolve, page: str) -> str | None:
+        try:
+            permalink: object = resolve(page)
+        except Refused:
+            raise
+        except Exception as error:
+            blame(error, resolve, "resolve", page)
+            raise
+        if not permalink:
+            return None
+        if isinstance(permalink, str) and self.owns(permalink):
+            return permalink
+        raise ConfigurationError(
+            f"resolve ({name_of(resolve)}) must give the absolute URL of a page of {self.url}, or None:"
+            f" for {page} it gave {head(repr(permalink), _SHOWN)}"
+        )
+
+    @property
+    def asks(self) -> bool:
+        """Whether the host's own function is asked, which may take its time."""
+        return self._resolve is not None
 
     @property
     def hosts(self) -> frozenset[str]:

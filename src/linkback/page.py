@@ -118,11 +118,16 @@ class Page:
 
     def links(self) -> Iterator[Link]:
         """The hyperlinks of the page that lead somewhere, in document order (protocols.md B-1, D-1)."""
-        for element in self.document.elements:
-            for attribute in hyperlink_attributes(element):
-                url = self.resolve(element.attributes[attribute])
-                if url is not None:
-                    yield Link(element, attribute, url)
+        return iter(self._links)
+
+    @cached_property
+    def _links(self) -> tuple[Link, ...]:
+        return tuple(
+            Link(element, attribute, url)
+            for element in self.document.elements
+            for attribute in hyperlink_attributes(element)
+            if (url := self.resolve(element.attributes[attribute])) is not None
+        )
 
     def json(self) -> object:
         """The parsed JSON body; None where it is none."""

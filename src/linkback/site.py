@@ -16,7 +16,7 @@ from linkback import urls
 from linkback.background import Background
 from linkback.delivering import Delivering
 from linkback.errors import ConfigurationError, Reason, Refused, StoreError
-from linkback.hooks import Hooks
+from linkback.hooks import Hooks, report
 from linkback.inbox import Inbox
 from linkback.jobs import Embedded, Runner
 from linkback.model import Claim, ClaimState, Delivery, Job, JobKind, Mention, Receipt, Status
@@ -51,7 +51,8 @@ class Site(Background):
     `url` is the blog's address; every page under it is ours unless `resolve` is given, which maps a URL on our host,
     or on one of `hosts`, to the permalink of the post it means, or None (it may raise `Refused` with TARGET_GONE or
     TARGET_CLOSED). The URLs that it gets are in normal form, without fragment. Whatever else `resolve` raises passes
-    through to who asked, with nothing recorded; a claim whose check it breaks is checked again. With `loose`, a link
+    through to who asked, with nothing recorded, and what it gives but a page of ours or None is a `ConfigurationError`;
+    a claim whose check it breaks is checked again, and a stranger is told to come back. With `loose`, a link
     proves a claim although it differs from the target by http or https, `www.`, one trailing slash, tracking
     parameters or the fragment. `store` is a database URL or a `Storage`, closed with the site. `fetch` reads pages (a
     `Fetcher`, or a `FakeWeb` in tests). `policy` says whom we listen to, `outgoing` whom we tell and how fast,
@@ -99,7 +100,7 @@ class Site(Background):
         self.store = open_store(store) if isinstance(store, str) else store
         self._clock = clock
         hooks = Hooks(mention=on_mention, removed=on_removed, delivery=on_delivery)
-        fetch = fetch if fetch is not None else _default_fetch(self.url)
+        self.fetch = fetch = fetch if fetch is not None else _default_fetch(self.url)
         self._retry = retry = retry or Retry()
         # tries that end in an answer count too: they must not look like workers that died
         self._most_attempts = max(MOST_ATTEMPTS, len(retry.delays) + 2)
@@ -300,8 +301,8 @@ class Site(Background):
         except StoreError:
             # nothing could be recorded, so the job stands; it is due when the lease ends
             raise
-        except Exception:
-            log.exception("%s %s failed", job.kind, job.subject)
+        except Exception as error:  # noqa: BLE001 -- it is logged
+            report(log, f"{job.kind} {job.subject} failed", error)
             due = self._retry.due(job.attempts, self._clock())
             box.give_up(job) if due is None else self.store.release(job, due=due)
 

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 
 from linkback import urls
 from linkback.background import Background
-from linkback.errors import ConfigurationError, Reason, Refused
+from linkback.errors import ConfigurationError, Reason, Refused, blame, name_of
+from linkback.hooks import report
 from linkback.jobs import Embedded, External, Runner
 from linkback.model import Claim, Job, Mention, Receipt, Status
+from linkback.plaintext import head
 from linkback.protocols import BUILTIN, Protocol
 from linkback.site import Site, utcnow
 from linkback.store import ClaimRecord, Storage
@@ -31,16 +33,19 @@ log = logging.getLogger(__name__)
 SiteOf = Callable[[str], Site | None]
 #: when to look again whether a job's blog is known; another process may know it
 _UNKNOWN_SITE = timedelta(hours=1)
+#: how much of an odd answer is shown, in characters
+_SHOWN = 200
 
 
 class Sites(Background):
     """The blogs of one host, with one set of endpoints.
 
     `sites` are the blogs, or a function that gives the one a URL belongs to: it is asked for each claim and each job,
-    so it should remember what it made. Each is a `Site` over the same `store`, with `runner=External()`: the work is
-    done here, by `runner`, threads of this process by default. `store` comes from `open_store`; it is closed with this
-    object, and the sites are not. `protocols` are those that the endpoints speak. Raises `ConfigurationError` for a
-    site with another store, with workers of its own, or that is listed twice.
+    so it should remember what it made; where it fails, strangers are told to come back. Each is a `Site` over the same
+    `store`, with `runner=External()`: the work is done here, by `runner`, threads of this process by default. `store`
+    comes from `open_store`; it is closed with this object, and the sites are not. `protocols` are those that the
+    endpoints speak. Raises `ConfigurationError` for a site with another store, with workers of its own, or that is
+    listed twice.
     """
 
     #: the endpoints stand where they are served, at no blog's own address
@@ -61,7 +66,8 @@ class Sites(Background):
         listed = () if callable(sites) else tuple(sites)
         for site in listed:
             self._check(site)
-        self._site_of: SiteOf = sites if callable(sites) else _Listed(listed).site_of
+        self._given: SiteOf | None = sites if callable(sites) else None
+        self._listed = _Listed(listed)
         self._clock = clock
         runner = runner if runner is not None else Embedded()
         super().__init__(Work(store=self.store, runner=runner, do=self.run, clock=clock, pause=pause))
@@ -86,10 +92,23 @@ class Sites(Background):
         raise Refused(Reason.TARGET_UNKNOWN, f"{host} is none of our sites")
 
     def _known(self, url: str) -> Site | None:
-        site = self._site_of(url)
+        site = self._listed.site_of(url) if self._given is None else self._ask(self._given, url)
         if site is not None:
             self._check(site)
         return site
+
+    def _ask(self, site_of: SiteOf, url: str) -> Site | None:
+        try:
+            site: object = site_of(url)
+        except Refused:
+            raise
+        except Exception as error:
+            blame(error, site_of, "sites", url)
+            raise
+        if site is None or isinstance(site, Site):
+            return site
+        why = f"sites ({name_of(site_of)}) must give the Site that a URL belongs to, or None"
+        raise ConfigurationError(f"{why}: for {url} it gave {head(repr(site), _SHOWN)}")
 
     def _check(self, site: Site) -> None:
         # what one store accepts the workers of another never find
@@ -131,9 +150,9 @@ class Sites(Background):
         """Do a job that was leased; one whose blog is not known here is left for an hour."""
         try:
             site = self._known(job.site)
-        except Exception:
+        except Exception as error:  # noqa: BLE001 -- it is logged
             # the host's own function failed: its blogs wait, and those that it finds do not
-            log.exception("could not find the site %s", job.site)
+            report(log, f"could not find the site {job.site}", error)
             site = None
         if site is None:
             log.warning("%s %s is for %s, which is none of our sites", job.kind, job.subject, job.site)

@@ -7,12 +7,11 @@ Rule 3: nothing here changes the tree.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from linkback.elements import LINKING
+from linkback.elements import BLOCKS, LINKING, MARK, Seams
 from linkback.markup import soup
 from linkback.plaintext import collapse, head, tail
 from linkback.tagsoup import TEMPLATE_END
@@ -21,16 +20,10 @@ if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
     from bs4.element import PageElement
 
-_BLOCK_NAMES = (
-    "address article aside blockquote body br caption center dd details dialog dir div dl dt fieldset figcaption figure"
-    " footer form h1 h2 h3 h4 h5 h6 header hgroup hr html legend li main menu nav ol option optgroup p pre search"
-    " section summary table tbody td tfoot th thead tr ul xmp"
-)
 _UNSEEN_NAMES = (
     "annotation annotation-xml area audio canvas datalist desc iframe input link meta metadata noembed noframes"
     " noscript object rp script select style textarea title video"
 )
-_BLOCKS = frozenset(_BLOCK_NAMES.split())
 _UNSEEN = frozenset(_UNSEEN_NAMES.split())
 #: where a page has its post, best first: microformats, then HTML's own words for it
 _POST_CLASSES = ("e-content", "h-entry", "entry-content", "hentry")
@@ -38,8 +31,7 @@ _POSTS = frozenset({"h-entry", "hentry", "h-event", "h-review", "h-recipe"})
 #: what others said of a post, and stands in it
 _COMMENTS = frozenset({"u-comment", "p-comment", "u-like", "p-like", "u-repost", "p-repost"})
 _POST_ELEMENTS = ("article", "main", "body")
-#: what microformats make of classes, and where their values stand
-_MARK = re.compile(r"^(?:h|u|p|e|dt)-[a-z]")
+#: where the values of microformats stand
 _VALUES = ("href", "src", "value", "datetime", "content")
 #: characters of an excerpt on either side of the link (protocols.md E-9), and of the link itself
 _AROUND = 100
@@ -133,7 +125,7 @@ class Tree:
 
     def _marks(self, post: Tag) -> Iterator[str]:
         """The microformats of a post: what its classes and values say, which no reader sees (an RSVP, a date)."""
-        for tag in post.find_all(class_=_MARK):
+        for tag in post.find_all(class_=MARK):
             if id(tag) not in self._inert and not any(_is_not_own(each) for each in (tag, *tag.parents)):
                 yield " ".join((*sorted(classes(tag)), *(str(tag.get(name, "")) for name in _VALUES)))
 
@@ -144,9 +136,12 @@ class Tree:
             return every[position]
         return next((tag for tag in every if id(tag) not in self._inert and fits(tag)), None)
 
-    def text(self, element: Tag, *, own: bool = False) -> str:
-        """The words that a browser would show of an element, on one line; with `own` the author's only."""
-        return collapse("".join(self._pieces(element, None, own=own)[0]))
+    def text(self, element: Tag, *, own: bool = False, without: Callable[[Tag], bool] | None = None) -> str:
+        """The words that a browser would show of an element, on one line; with `own` the author's only.
+
+        `without` says which elements in it do not count.
+        """
+        return collapse("".join(self._pieces(element, None, own=own, without=without)[0]))
 
     def excerpt(self, link: Tag) -> str:
         """The words of the nearest block around a link, at most 100 characters either side (protocols.md E-9).
@@ -156,7 +151,7 @@ class Tree:
         around = [parent for parent in link.parents if id(parent) not in self._inert]
         if any(_is_unseen(parent) for parent in around):
             return ""
-        block = next((parent for parent in around if parent.name in _BLOCKS), link)
+        block = next((parent for parent in around if parent.name in BLOCKS), link)
         before, inside, after = ("".join(pieces) for pieces in self._pieces(block, link))
         words = collapse(inside) or alternative(link)
         gap_before = " " if before[-1:].isspace() or inside[:1].isspace() else ""
@@ -164,28 +159,34 @@ class Tree:
         parts = (tail(collapse(before), _AROUND), gap_before, head(words, _LINK), gap_after)
         return collapse("".join(parts) + head(collapse(after), _AROUND))
 
-    def _pieces(self, block: Tag, link: Tag | None, *, own: bool = False) -> tuple[list[str], list[str], list[str]]:
+    def _pieces(
+        self, block: Tag, link: Tag | None, *, own: bool = False, without: Callable[[Tag], bool] | None = None
+    ) -> tuple[list[str], list[str], list[str]]:
         """The shown strings of a block: before, inside and after a link, with a space where a block begins or ends."""
         from bs4 import Tag
 
         before, inside, after = parts = ([], [], [])  # type: tuple[list[str], list[str], list[str]]
-        current = before
+        current, seams = before, Seams()
         todo: list[tuple[PageElement, bool]] = [(block, False)]
         while todo:
             node, closing = todo.pop()
             if not isinstance(node, Tag):
-                current.append(self._shown(node))
+                string = self._shown(node)
+                # what a post says is compared with what it said, also by older versions of this
+                current += [" ", string] if seams.text(string) and not own else [string]
                 continue
             if closing and node is link:
                 current = after
-            if node.name in _BLOCKS:
+            if node.name in BLOCKS:
                 current.append(" ")
             if closing:
+                seams.end(node.name, node.get("class") or ())
                 continue
+            seams.start(node.name, node.get("class") or ())
             if node is link:
                 current = inside
             todo.append((node, True))
-            if not _is_unseen(node) and not (own and _is_not_own(node)):
+            if not (_is_unseen(node) or (own and _is_not_own(node)) or (without is not None and without(node))):
                 todo.extend((child, False) for child in reversed(node.contents))
         return parts
 

@@ -11,7 +11,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 import ada_url
 
@@ -100,15 +100,13 @@ def resolve(reference: str, base: str) -> str | None:
     """The absolute http(s) URL a reference means on a page, its fragment kept; None if unusable.
 
     An absolute reference is given back as it was written (protocols.md B-2): receivers look for
-    the literal string.
+    the literal string. One with blanks or controls, which no claim can name (C-3), as a browser writes it.
     """
     text = clean(reference)
     url = parse(text, base)
     if url is None or not url.is_web:
         return None
-    if _ABSOLUTE.match(text):
-        return text
-    return with_fragment(url)
+    return text if _ABSOLUTE.match(text) and not _FORBIDDEN.search(text) else with_fragment(url)
 
 
 def endpoint(reference: str, base: str) -> str | None:
@@ -281,6 +279,16 @@ def served_by(text: str, site: str) -> bool:
 def quote_path(raw: str) -> str:
     """A decoded path, as WSGI gives it, back in the form it has in a URL."""
     return quote(raw.encode("latin-1", "replace"), safe="/:@!$&'()*+,;=~-._")
+
+
+def encoded_path(decoded: str) -> str:
+    """A decoded path, as a person writes it, in the form it has in a URL."""
+    return quote_path(decoded.encode("utf-8", "replace").decode("latin-1"))
+
+
+def decoded_path(path: str) -> str:
+    """A path of a URL as a person reads it."""
+    return unquote(path)
 
 
 def query(pairs: dict[str, str]) -> str:

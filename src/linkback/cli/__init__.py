@@ -6,6 +6,7 @@ Exit codes stand in `codes`. With `--json` results are one object per line on st
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +15,10 @@ from linkback.cli import asking, keeping, publishing, receiving, rendering, runn
 from linkback.cli.codes import INTERRUPTED, NO, OK, TEMPORARY, USAGE
 from linkback.errors import FetchError, LinkbackError, Refused
 from linkback.terminal import say
+
+if TYPE_CHECKING:
+    from linkback.site import Site
+    from linkback.sites import Sites
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -47,10 +52,13 @@ for command in (
     cli.add_command(command)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; give its exit code. The installed `linkback` command is this."""
+def main(arguments: list[str] | None = None, *, command: str = "linkback", blog: Site | Sites | None = None) -> int:
+    """Run the command line; give its exit code. The installed `linkback` command is this.
+
+    A framework calls it as `command`, such as "flask linkback", and lends `blog`, which every command is then about.
+    """
     try:
-        code = cli.main(arguments, prog_name="linkback", standalone_mode=False)
+        code = cli.main(arguments, prog_name=command, standalone_mode=False, obj=blog)
     except (click.exceptions.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:

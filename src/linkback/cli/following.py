@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,15 +13,17 @@ import click
 
 from linkback import terminal
 from linkback.cli.codes import NO, NO_ENDPOINT, OK, TEMPORARY, delivered
-from linkback.model import Delivery, JobKind
-from linkback.options import Command, fetcher
+from linkback.cli.speaking import Voice, deliver
+from linkback.errors import ConfigurationError
+from linkback.model import Delivery
+from linkback.options import Command, lent, which_app
 from linkback.plaintext import collapse
 from linkback.terminal import say
 
 if TYPE_CHECKING:
-    from linkback.fetch import Fetcher
     from linkback.following import Followed
     from linkback.site import Site
+    from linkback.store.feeds import Feeds
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,37 +39,6 @@ class Options:
     def document(self) -> str:
         """A feed and a sitemap are read alike: which it is shows."""
         return self.feed or self.sitemap
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """The options of whoever reads the web."""
-
-    networks: tuple[str, ...]
-    ports: tuple[str, ...]
-
-    def for_pages(self, contact: str) -> Fetcher:
-        """What reads posts and tells pages."""
-        return fetcher(self.networks, self.ports, contact=contact)
-
-    def for_documents(self, contact: str) -> Fetcher:
-        """What reads feeds and sitemaps, which outgrow what is read of a page."""
-        from linkback import feeds
-        from linkback.fetch import Fetcher, Limits, introduction
-
-        ports = Limits().ports | {int(port) for port in self.ports}
-        limits = Limits(bytes=feeds.MOST_BYTES, seconds=40, ports=ports)
-        return Fetcher(allow=self.networks, limits=limits, user_agent=introduction(contact))
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The options that `publish` has for a post and for a feed alike."""
-
-    database: str
-    dry_run: bool
-    force: bool
-    as_json: bool
 
 
 def options(command: Command) -> Command:
@@ -104,42 +76,59 @@ def check(source: str, chosen: Options, *, force: bool) -> None:
         raise click.UsageError("give at most one of --remember, --since and --force")
 
 
-def publish(site: str | None, chosen: Options, door: Door, settings: Settings, *, patience: float) -> int:
+def publish(voice: Voice, chosen: Options, *, dry_run: bool, force: bool, post_only: bool, as_json: bool) -> int:
     """Publish what is new in a document since it was read last, make what is due, and give the exit code."""
-    from linkback import urls
     from linkback.following import follow
-    from linkback.jobs import External
-    from linkback.site import Site
-    from linkback.store.sql import SqlStore
-    from linkback.walk import is_file
 
-    if site is None and is_file(chosen.document):
-        raise click.UsageError("give the blog with --site: a file does not say which it is")
-    url, dry_run = site or urls.origin(chosen.document), settings.dry_run
-    fetch = door.for_pages(url)
-    store = SqlStore.open(settings.database)
-    with Site(url, store=store, fetch=fetch, runner=External()) as blog:
+    with _blog(voice, chosen.document, post_only=post_only) as blog:
         before = {one.id: one for one in blog.deliveries()}
         found = follow(
             blog,
-            store.feeds,
+            _memory(blog),
             chosen.document,
-            fetch=door.for_documents(url),
-            force=settings.force,
+            force=force,
             remember=chosen.remember,
             since=chosen.since,
             dry_run=dry_run,
         )
-        deliveries = found.owed if dry_run else _made(blog, before, patience)
-    _show(deliveries, as_json=settings.as_json, owed=dry_run)
+        if found.foreign:
+            raise click.UsageError(_foreign(found, chosen.document, blog.url))
+        deliveries = found.owed if dry_run else _made(blog, before)
+    _show(deliveries, as_json=as_json, owed=dry_run)
     _tell(found, dry_run=dry_run)
     return _code(found, () if dry_run else deliveries)
 
 
-def _made(blog: Site, before: dict[str, Delivery], patience: float) -> list[Delivery]:
+@contextlib.contextmanager
+def _blog(voice: Voice, document: str, *, post_only: bool) -> Iterator[Site]:
+    """The blog that a document lists the posts of."""
+    from linkback.walk import is_file
+
+    url = "" if is_file(document) else document
+    own = lent() is not None or which_app(voice.app, "site", "database")
+    if not (url or voice.site or own):
+        raise click.UsageError("give the blog with --site: a file does not say which it is")
+    with voice.of(url, post_only=post_only) as blog:
+        yield blog
+
+
+def _memory(blog: Site) -> Feeds:
+    from linkback.store.sql import SqlStore
+
+    if not isinstance(blog.store, SqlStore):
+        kept = type(blog.store).__name__
+        raise ConfigurationError(f"what feeds and sitemaps said is kept in a SQL database only, not in a {kept}")
+    return blog.store.feeds
+
+
+def _foreign(found: Followed, document: str, site: str) -> str:
+    entries = "its only entry is not" if len(found.skipped) == 1 else f"none of its {len(found.skipped):,} entries is"
+    return f"{document}: {entries} of {site}, but {found.skipped[0]} is there: is the blog's address right (--site)?"
+
+
+def _made(blog: Site, before: dict[str, Delivery]) -> list[Delivery]:
     """Make what is due; the deliveries to which something happened, and those that are still to be made."""
-    # checks in the same store are for whoever knows the policy of the blog
-    blog.drain(kind=JobKind.DELIVER, patience=patience)
+    deliver(blog)
     return [one for one in blog.deliveries() if one != before.get(one.id) or delivered([one]) == TEMPORARY]
 
 

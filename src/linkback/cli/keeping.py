@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from linkback import terminal
+from linkback import terminal, urls
 from linkback.cli.codes import NO, OK, TEMPORARY, USAGE
-from linkback.errors import StoreError
-from linkback.options import as_json, blogs, database, fetcher, fetching, opened
+from linkback.errors import Reason, StoreError
+from linkback.options import as_json, blogs, closing, database, fetcher, fetching, given, hosts_own, lent
 
 if TYPE_CHECKING:
     from linkback.ownpages import OwnPages
     from linkback.store import Storage
+    from linkback.wire import Fetch
 
 
 @click.group()
@@ -57,12 +58,16 @@ def upgrade(database: str, as_json: bool) -> int:
 
 @click.command()
 @blogs
+@click.option(
+    "--page", "posts", multiple=True, metavar="URL", help="Look at this post, not at its blog's address. Repeatable."
+)
 @database
 @as_json
 @fetching
 def doctor(
     sites: tuple[str, ...],
     app: str,
+    posts: tuple[str, ...],
     database: str,
     as_json: bool,
     networks: tuple[str, ...],
@@ -70,14 +75,15 @@ def doctor(
 ) -> int:
     """Look whether a blog is ready to receive: database, endpoints, clock, worker. Changes nothing.
 
-    Without --site and --app only the database and the work in it are looked at.
+    Without --site, --app and --page only the database and the work in it are looked at.
     """
     from linkback import doctor as examining
     from linkback import explain
 
-    with _examined(sites, app, database) as (pages, store):
-        contact = pages[0].url if pages else ""
-        steps = examining.steps(fetcher(networks, ports, contact=contact), pages, store)
+    posts = tuple(urls.check_argument(post, Reason.TARGET_INVALID) for post in posts)
+    with _examined(sites, app, posts, database) as (pages, store, own):
+        fetch = _fetch(own, networks, ports, contact=pages[0].url if pages else "")
+        steps = examining.steps(fetch, pages, store, pages=posts, command=_command())
     for step in steps:
         for line in [json.dumps(explain.to_json(step))] if as_json else explain.lines(step):
             terminal.write(line)
@@ -90,16 +96,35 @@ def doctor(
 
 
 @contextlib.contextmanager
-def _examined(sites: tuple[str, ...], app: str, database: str) -> Iterator[tuple[list[OwnPages], Storage | str]]:
-    """The pages to look at and the records behind them: --site says which pages also where --app says which store."""
+def _examined(
+    sites: tuple[str, ...], app: str, posts: tuple[str, ...], database: str
+) -> Iterator[tuple[list[OwnPages], Storage | str, Fetch | None]]:
+    """The pages to look at, the records behind them, and what the host's own blog reads the web by.
+
+    --site says which pages also where --app says which store.
+    """
     from linkback.ownpages import OwnPages
     from linkback.site import Site
 
-    pages = [OwnPages(url) for url in sites]
-    if not app:
-        yield pages, database
+    own = hosts_own(app, heeded=("sites", "database", "networks", "ports"))
+    named = [OwnPages(url) for url in sites]
+    if own is None:
+        yield named or [OwnPages(url) for url in dict.fromkeys(map(urls.origin, posts))], database, None
         return
     # as a blog's own object knows them, not as the options of another command would make them
-    with opened((), app, database, (), (), looking=True) as blog:
-        known = [blog.pages] if isinstance(blog, Site) else []
-        yield pages or known, blog.store
+    with closing(own) as blog:
+        if isinstance(blog, Site):
+            yield named if given("sites") else [blog.pages], blog.store, blog.fetch
+        else:
+            found = {its.url: its for its in map(blog.site_of, posts)}
+            yield named or [its.pages for its in found.values()], blog.store, None
+
+
+def _fetch(own: Fetch | None, networks: tuple[str, ...], ports: tuple[str, ...], *, contact: str) -> Fetch:
+    """What reads the web: that of the host's own blog, unless the options say otherwise."""
+    said = given("networks", "ports") or (lent() is None and (networks or ports))
+    return fetcher(networks, ports, contact=contact) if said or own is None else own
+
+
+def _command() -> str:
+    return click.get_current_context().find_root().info_name or "linkback"

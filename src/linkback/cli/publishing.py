@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from linkback import terminal
+from linkback import terminal, urls
 from linkback.cli import following
 from linkback.cli.codes import DONE, OK, delivered
+from linkback.cli.speaking import Voice, deliver
 from linkback.errors import Reason
-from linkback.model import ARRIVED, Delivery, JobKind, Outcome
-from linkback.options import as_json, database, fetcher, fetching
+from linkback.model import ARRIVED, Delivery, Outcome
+from linkback.options import as_json, database, fetching, own_blog
 from linkback.terminal import say
 
 if TYPE_CHECKING:
     from linkback.site import Site
 
-#: deliveries to one host follow each other by a second, or by as long as it takes to answer
-_PATIENCE_SECONDS = 5.0
 _site = click.option("--site", metavar="URL", help="The blog; by default the host of SOURCE, or of the feed.")
 _dry_run = click.option("--dry-run", is_flag=True, help="Show whom it would tell, and do nothing.")
+_post_only = click.option(
+    "--post-only/--all-links",
+    default=None,
+    help="Tell the links of the post alone, not those of the page's header, footer, sidebar and comments; or all."
+    "  [default: all of SOURCE, the post's own with --feed and --sitemap]",
+)
 
 
 @click.command()
 @click.argument("source", required=False, default="")
 @following.options
 @_site
+@own_blog
 @_dry_run
 @click.option("--force", is_flag=True, help="Tell again although the post says what it said before.")
+@_post_only
 @database
 @as_json
 @fetching
@@ -38,8 +44,10 @@ def publish(
     source: str,
     chosen: following.Options,
     site: str | None,
+    app: str,
     dry_run: bool,
     force: bool,
+    post_only: bool | None,
     database: str,
     as_json: bool,
     networks: tuple[str, ...],
@@ -54,11 +62,12 @@ def publish(
     and tell of those that are deleted (their pages answer 410 Gone).
     """
     following.check(source, chosen, force=force)
+    voice = Voice(site, app, database, networks, ports)
     if chosen.document:
-        door = following.Door(networks, ports)
-        settings = following.Settings(database, dry_run=dry_run, force=force, as_json=as_json)
-        return following.publish(site, chosen, door, settings, patience=_PATIENCE_SECONDS)
-    with _blog(source, site, database, networks, ports) as (blog, url):
+        only = post_only is not False
+        return following.publish(voice, chosen, dry_run=dry_run, force=force, post_only=only, as_json=as_json)
+    url = urls.check_argument(source, Reason.SOURCE_INVALID)
+    with voice.of(url, post_only=post_only is True) as blog:
         if dry_run:
             return _would_tell(blog.publish(url, force=force, dry_run=True), as_json=as_json)
         before = blog.deliveries(url)
@@ -69,6 +78,7 @@ def publish(
 @click.command()
 @click.argument("source")
 @_site
+@own_blog
 @_dry_run
 @database
 @as_json
@@ -76,6 +86,7 @@ def publish(
 def unpublish(
     source: str,
     site: str | None,
+    app: str,
     dry_run: bool,
     database: str,
     as_json: bool,
@@ -86,28 +97,13 @@ def unpublish(
 
     SOURCE must answer 410 Gone first, or say so in its head: <meta http-equiv="status" content="410 Gone">.
     """
-    with _blog(source, site, database, networks, ports) as (blog, url):
+    url = urls.check_argument(source, Reason.SOURCE_INVALID)
+    with Voice(site, app, database, networks, ports).of(url, post_only=False) as blog:
         if dry_run:
             return _would_tell(blog.unpublish(url, check=True, dry_run=True), as_json=as_json)
         before = blog.deliveries(url)
         blog.unpublish(url, check=True)
         return _tell(blog, url, before, as_json=as_json)
-
-
-@contextlib.contextmanager
-def _blog(
-    source: str, site: str | None, database: str, networks: tuple[str, ...], ports: tuple[str, ...]
-) -> Iterator[tuple[Site, str]]:
-    """The blog that a post belongs to, and the post's URL."""
-    from linkback import urls
-    from linkback.jobs import External
-    from linkback.site import Site
-
-    url = urls.check_argument(source, Reason.SOURCE_INVALID)
-    origin = urls.origin(url)
-    fetch = fetcher(networks, ports, contact=origin)
-    with Site(site or origin, store=database, fetch=fetch, runner=External()) as blog:
-        yield blog, url
 
 
 def _would_tell(owed: Sequence[Delivery], *, as_json: bool) -> int:
@@ -120,8 +116,7 @@ def _would_tell(owed: Sequence[Delivery], *, as_json: bool) -> int:
 
 def _tell(blog: Site, url: str, before: Sequence[Delivery], *, as_json: bool) -> int:
     """Make what is due, show what it came to, and give the exit code."""
-    # checks in the same store are for whoever knows the policy of the blog
-    blog.drain(kind=JobKind.DELIVER, patience=_PATIENCE_SECONDS)
+    deliver(blog)
     after = blog.deliveries(url)
     for delivery in (told := [one for one in after if one not in before or one.outcome not in DONE]):
         terminal.show_delivery(delivery, as_json=as_json)

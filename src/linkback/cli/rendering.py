@@ -11,9 +11,10 @@ from click.core import ParameterSource
 
 from linkback import terminal, urls
 from linkback.cli.codes import OK
+from linkback.cli.records import records
 from linkback.errors import ConfigurationError, Reason
-from linkback.model import Mention, Status
-from linkback.options import database, stored
+from linkback.model import Status
+from linkback.options import database, own_blog
 from linkback.terminal import say
 
 #: options that lay something out, which JSON leaves to its reader
@@ -29,8 +30,20 @@ _LAYOUT = ("photos", "templates")
 @click.option("--photos", is_flag=True, help="Load authors' pictures from where they are.")
 @click.option("--no-facepile", "listed", is_flag=True, help="Show likes and reposts in the list.")
 @click.option("--templates", metavar="DIR", help="Templates of your own, such as DIR/linkback/entry.html.")
+@click.option("--site", metavar="URL", help="The blog that the post is of, where the database holds several.")
+@own_blog
 @database
-def render(target: str, form: str, lang: str, photos: bool, listed: bool, templates: str | None, database: str) -> int:
+def render(
+    target: str,
+    form: str,
+    lang: str,
+    photos: bool,
+    listed: bool,
+    templates: str | None,
+    site: str | None,
+    app: str,
+    database: str,
+) -> int:
     """Print the thread under a post, for a static site's build."""
     from linkback.web import render as drawing
     from linkback.web import shapes
@@ -38,7 +51,8 @@ def render(target: str, form: str, lang: str, photos: bool, listed: bool, templa
     if form == "json":
         _refuse_layout()
     page = urls.check_argument(target, Reason.TARGET_INVALID)
-    mentions = _shown(page, database)
+    with records(site, app, database) as found:
+        mentions = found.mentions(page, statuses=[Status.APPROVED])
     if form == "json":
         thread = drawing.context(mentions, language=lang, facepile=not listed)["thread"]
         # ASCII, so that no locale can break it
@@ -50,15 +64,6 @@ def render(target: str, form: str, lang: str, photos: bool, listed: bool, templa
     else:
         say(f"no mentions of {page}")
     return OK
-
-
-def _shown(page: str, database: str) -> list[Mention]:
-    with stored(database) as store:
-        mentions = store.mentions(statuses=[Status.APPROVED])
-        keys = {urls.page_key(site, page) for site in {mention.site for mention in mentions}}
-        # also those that came by another name of the page
-        ids = {mention.id for mention in store.mentions(pages=keys, statuses=[Status.APPROVED])}
-    return [mention for mention in mentions if mention.id in ids or urls.same_page(mention.target, page)]
 
 
 def _in_this_locale(fragment: str) -> str:

@@ -14,7 +14,8 @@ import click
 
 from linkback import terminal
 from linkback.cli.codes import NO, OK
-from linkback.options import as_json, blogs, database, fetching, opened, stored
+from linkback.cli.records import records
+from linkback.options import as_json, blogs, closing, database, fetching, opened, own_blog
 from linkback.terminal import say
 
 
@@ -49,7 +50,7 @@ def serve(
     if base and not urls.is_argument(base):
         raise click.UsageError(f"--base must be an absolute http or https URL, not {base!r}")
     logging.getLogger("linkback").setLevel(logging.INFO)
-    with opened(sites, app, database, networks, ports, moderate=moderate) as blog:
+    with closing(opened(sites, app, database, networks, ports, moderate=moderate)) as blog:
         if no_work:
             blog.run_by(External())
         listening = server.Server(endpoints(blog, base=base), bind)
@@ -129,7 +130,7 @@ def drain(
     """Do all work that is due, and end: for cron."""
     from linkback.jobs import External
 
-    with opened(sites, app, database, networks, ports, moderate=moderate) as blog:
+    with closing(opened(sites, app, database, networks, ports, moderate=moderate)) as blog:
         blog.run_by(External())
         done = blog.drain(patience=patience)
     terminal.write(json.dumps({"done": done}) if as_json else f"{done} job{'' if done == 1 else 's'} done")
@@ -138,14 +139,13 @@ def drain(
 
 @click.command()
 @click.option("--site", metavar="URL", help="Only the jobs of this blog.")
+@own_blog
 @database
 @as_json
-def jobs(site: str | None, database: str, as_json: bool) -> int:
+def jobs(site: str | None, app: str, database: str, as_json: bool) -> int:
     """List the jobs that wait for a person: they failed, or killed their workers, too often."""
-    from linkback.ownpages import OwnPages
-
-    with stored(database) as store:
-        waiting = store.parked(site=OwnPages(site).url if site else None)
+    with records(site, app, database) as found:
+        waiting = found.store.parked(site=found.site)
     for job in waiting:
         terminal.show_job(job, as_json=as_json)
     if not waiting:
@@ -156,16 +156,18 @@ def jobs(site: str | None, database: str, as_json: bool) -> int:
 @click.command()
 @click.argument("ids", nargs=-1, type=int, metavar="[ID]...")
 @click.option("--all", "every", is_flag=True, help="All of them.")
+@click.option("--site", metavar="URL", help="Only jobs of this blog.")
+@own_blog
 @database
-def revive(ids: tuple[int, ...], every: bool, database: str) -> int:
+def revive(ids: tuple[int, ...], every: bool, site: str | None, app: str, database: str) -> int:
     """Have jobs that wait for a person tried again."""
     from linkback.site import utcnow
 
     if bool(ids) == every:
         raise click.UsageError("give the IDs of jobs, or --all")
-    with stored(database) as store:
-        parked = {job.id: job for job in store.parked()}
-        revived = [id for id in (ids or parked) if id in parked and store.revive(parked[id], due=utcnow())]
+    with records(site, app, database) as found:
+        parked = {job.id: job for job in found.store.parked(site=found.site)}
+        revived = [id for id in (ids or parked) if id in parked and found.store.revive(parked[id], due=utcnow())]
     for id in ids:
         if id not in revived:
             say(f"there is no job {id} that waits for a person")
