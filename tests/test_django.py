@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import re
@@ -12,7 +13,7 @@ import types
 import urllib.parse
 import urllib.request
 import xmlrpc.client
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,8 @@ from django.utils import translation
 
 from linkback import startup
 from linkback.adapters import settings as reading
+from linkback.adapters.django import blog, conf, link, publish, runners, signals, site, unpublish
 from linkback.adapters.django import checks as checks_module
-from linkback.adapters.django import conf, link, publish, signals, site, unpublish
 from linkback.adapters.django.middleware import LinkbackMiddleware
 from linkback.adapters.django.models import Delivery
 from linkback.adapters.django.runners import DjangoRunner
@@ -130,6 +131,23 @@ def test_a_header_that_the_project_sets_itself_stands(db: None) -> None:
     response = LinkbackMiddleware(lambda request: HttpResponse("<p>", headers=own))(RequestFactory().get("/post"))
     assert response["X-Pingback"] == "https://elsewhere.example/"
     assert response["Link"].startswith(own["link"] + ", <https://t.example/linkback/webmention>")
+
+
+CACHE = ["django.middleware.cache.UpdateCacheMiddleware", "django.middleware.cache.FetchFromCacheMiddleware"]
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_page_out_of_the_cache_has_its_signposts_once(db: None, packed: bool) -> None:
+    """The cache gives it to us as we left it."""
+    listed = [CACHE[0], GZIP, *django.conf.settings.MIDDLEWARE, CACHE[1]]
+    accepted = {"HTTP_ACCEPT_ENCODING": "gzip"} if packed else {}
+    local = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": str(packed)}}
+    with override_settings(MIDDLEWARE=listed, CACHES=local):
+        first, again = (Client().get("/post", **accepted) for _ in range(2))
+    assert (first.wsgi_request._cache_update_cache, again.wsgi_request._cache_update_cache) == (True, False)
+    assert packed == (first.get("Content-Encoding") == "gzip")
+    assert first["Link"].count("webmention") > 0
+    assert (again["Link"], again.content) == (first["Link"], first.content)
 
 
 def test_a_page_is_still_a_page_where_no_url_leads_to_the_endpoints(db: None) -> None:
@@ -325,13 +343,13 @@ def test_threads_that_have_nothing_to_do_keep_no_connection(template: Path, tmp_
 
     class Seen(Embedded):
         def attach(self, step: Step, wait: Wait) -> None:
-            def watched() -> bool:
+            def watched() -> float | None:
                 try:
-                    return step()
+                    return wait()
                 finally:
                     left.append(connection.connection is not None)
 
-            super().attach(watched, wait)
+            super().attach(step, watched)
 
     with project(template, tmp_path / "db", POLICY=QUICK):
         site().run_by(DjangoRunner(Seen(1), "default"))
@@ -350,6 +368,31 @@ def test_a_deleted_post_tells_whom_it_told(db: None, web: FakeWeb) -> None:
     publish("/post", "<a href='https://bob.example/x'>Bob</a>")
     site().drain()
     assert [delivery.cause.value for delivery in unpublish(Entry())] == ["deleted"]
+
+
+def test_a_deleted_post_that_is_only_missing_is_told_of_in_the_log(
+    db: None, web: FakeWeb, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its receivers would look, and take a 404 for an accident."""
+    endpoint = "https://bob.example/webmention"
+    web.pages |= {"https://bob.example/x": f'<link rel="webmention" href="{endpoint}">', endpoint: "<p>thanks"}
+    publish("/post", "<a href='https://bob.example/x'>Bob</a>")
+    site().drain()
+    web.pages[POST] = Response(404, (("Content-Type", "text/html"),), b"<p>missing", POST)
+    unpublish(Entry())
+    site().drain(patience=3)
+    [delivery] = site().deliveries(POST)
+    assert (delivery.outcome, delivery.detail) == (
+        Outcome.FAILED,
+        "the source answers 404: it must answer 410 Gone first",
+    )
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        f"https://bob.example/x is not told that {POST} is deleted: {delivery.detail}"
+    ]
+    web.pages[POST] = Response(410, (("Content-Type", "text/html"),), b"<p>gone", POST)
+    unpublish(Entry())
+    site().drain(patience=3)
+    assert [each.outcome for each in site().deliveries(POST)] == [Outcome.SENT]
 
 
 def test_receivers_of_signals_hear_of_mentions_and_deliveries(db: None, web: FakeWeb) -> None:
@@ -389,6 +432,12 @@ def test_receivers_of_signals_hear_of_mentions_and_deliveries(db: None, web: Fak
 # templates
 
 
+class Remark:
+    """A comment as a project's own model has it."""
+
+    author, text, posted = "A reader", "I agree.", datetime(2010, 6, 1, tzinfo=UTC)
+
+
 def drawn(source: str, **context: Any) -> str:
     request = RequestFactory().get("/post?page=2")
     return str(Template("{% load linkback %}" + source).render(Context({"request": request, **context})))
@@ -417,6 +466,14 @@ def test_the_thread_speaks_the_language_of_the_request(db: None) -> None:
     mentioned()
     with translation.override("de"):
         assert "<h2>1 Kommentar</h2>" in drawn("{% mentions for '/post' %}")
+
+
+@pytest.mark.parametrize("tag", ["mentions for '/post' with comments", "mention_count '/post' comments"])
+def test_comments_of_the_projects_own_model_are_to_be_made_ours(db: None, tag: str) -> None:
+    with pytest.raises(
+        TypeError, match=r"render\.Comment|thread\.Comment.*not a tests\.test_django\.Remark: make .* of each"
+    ):
+        drawn(f"{{% {tag} %}}", comments=[Remark()])
 
 
 def test_a_template_of_the_project_comes_before_ours(db: None) -> None:
@@ -495,6 +552,7 @@ def test_the_head_of_a_page_has_its_signposts(db: None) -> None:
 # settings
 
 
+URLS = "linkback.adapters.django.urls"
 WRONG = [
     ({}, r"LINKBACK\['SITE'\] is missing"),
     ({"SITE": "bob"}, "must be the public address of the blog"),
@@ -502,6 +560,8 @@ WRONG = [
     ({"SITE": "https://t.example", "DATABASE": "sqlite://"}, "one of DATABASES"),
     ({"SITE": "https://t.example", "PREFIX": "/lb"}, "where the URLconf has include"),
     ({"SITE": "https://t.example", "USING": "other"}, r"LINKBACK\['USING'\] must be an alias in DATABASES"),
+    ({"SITE": "https://t.example", "USING": 7}, r"LINKBACK\['USING'\] must be an alias in DATABASES.*not 7"),
+    ({"SITE": "https://t.example", "USIN": "other"}, r"is LINKBACK\['USING'\] meant\?"),
     ({"SITE": "https://t.example", "WORKERS": -1}, "how many threads"),
     ({"SITE": "https://t.example", "RESOLVE": "no.where"}, "is not there"),
     ("https://t.example", "LINKBACK must be a dict"),
@@ -514,7 +574,55 @@ def test_settings_that_are_wrong_are_said_in_one_line(given: Any, why: str) -> N
         with pytest.raises(ImproperlyConfigured, match=why) as caught:
             site()
         assert "\n" not in str(caught.value)
-        assert [error.id for error in checks.run_checks(tags=["linkback"])] == ["linkback.E001"]
+        [(id, text)] = found()
+    assert id == "linkback.E001"
+    assert 'LINKBACK = {"SITE": "https://bob.example"} is enough' in text
+
+
+def test_a_module_that_asks_for_the_site_while_it_is_made_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "asks_for_the_site.py").write_text(
+        "from linkback.adapters.django import site\nBLOG = site()\ndef resolve(url): return url\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with override_settings(LINKBACK={"SITE": "https://t.example", "RESOLVE": "asks_for_the_site.resolve"}):
+        for _ in range(2):
+            with pytest.raises(ImproperlyConfigured, match="call them inside its functions"):
+                site()
+    with override_settings(LINKBACK={"SITE": "https://t.example"}):
+        assert site().url == "https://t.example/"
+
+
+def test_settings_that_are_named_for_help_are_those_of_django() -> None:
+    with override_settings(LINKBACK={"SITE": "https://t.example", "QUUX": 1}):
+        [(_, text)] = found()
+    assert text.count("USING") == 2
+    assert not any(name in text for name in conf.ELSEWHERE)
+
+
+@pytest.mark.parametrize(
+    ("installed", "line"),
+    [
+        ([], 'add "linkback.adapters.django" to INSTALLED_APPS'),
+        (["linkback"], '"linkback" in INSTALLED_APPS is no Django application: write "linkback.adapters.django" there'),
+    ],
+)
+@pytest.mark.parametrize(
+    "start",
+    [lambda: LinkbackMiddleware(HttpResponse), lambda: importlib.import_module(URLS), lambda: publish("/post", "")],
+    ids=["middleware", "urls", "publish"],
+)
+def test_an_application_that_is_not_installed_is_named_at_the_start(
+    db: None, installed: list[str], line: str, start: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, URLS, raising=False)
+    others = [name for name in django.conf.settings.INSTALLED_APPS if "linkback" not in name]
+    with override_settings(INSTALLED_APPS=[*others, *installed]):
+        blog.close()
+        with pytest.raises(ImproperlyConfigured, match=re.escape(line)) as caught:
+            start()
+    assert "\n" not in str(caught.value)
 
 
 def test_other_settings_make_another_site(db: None) -> None:
@@ -546,6 +654,11 @@ GZIP = "django.middleware.gzip.GZipMiddleware"
     ("settings", "id", "fix"),
     [
         ({"ROOT_URLCONF": "tests.django_project.bare_urls"}, "linkback.E002", 'path("linkback/", include('),
+        (
+            {"ROOT_URLCONF": "tests.django_project.shadowed_urls"},
+            "linkback.E002",
+            'is given to tests.django_project.shadowed_urls.page, whose pattern "<path:slug>" stands before them',
+        ),
         ({"ROOT_URLCONF": "tests.django_project.rooted_urls"}, "linkback.E003", 'path("linkback/", include('),
         ({"MIDDLEWARE": []}, "linkback.W001", f'add "{LINE}" at the end'),
         ({"MIDDLEWARE": [LINE, GZIP]}, "linkback.W002", "to the end of MIDDLEWARE"),
@@ -559,18 +672,23 @@ def test_a_check_names_the_line_that_mends_it(db: None, settings: dict[str, Any]
     assert fix in text
 
 
-def test_missing_tables_are_told_where_there_are_others(web: FakeWeb, tmp_path: Path) -> None:
+def test_missing_tables_are_told(web: FakeWeb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where there are no others; but not by the command that makes them, which checks before it does."""
     with on_database(tmp_path / "new.sqlite3"):
-        assert found(databases=["default"]) == []
-        call_command("migrate", "auth", verbosity=0)
-        assert found() == []
-        [(name, text)] = found(databases=["default"])
-    assert (name, "manage.py migrate" in text) == ("linkback.W010", True)
+        for made in (None, "auth"):
+            if made:
+                call_command("migrate", made, verbosity=0)
+            assert found() == []
+            [(name, text)] = found(databases=["default"])
+            assert (name, text.endswith(" manage.py migrate")) == ("linkback.W010", True)
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "argv", ["manage.py", "migrate"])
+            assert found(databases=["default"]) == []
 
 
 def test_work_that_nobody_does_is_told(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     site().receive(Claim("webmention", SOURCE, POST))
-    monkeypatch.setattr(startup, "utcnow", lambda: utcnow() + timedelta(hours=1))
+    monkeypatch.setattr(startup, "utcnow", lambda: utcnow() + timedelta(hours=2))
     [(name, text)] = found(databases=["default"])
     assert name == "linkback.W011"
     assert "manage.py linkback worker" in text
@@ -655,6 +773,14 @@ def test_the_doctor_ends_as_the_command_line_does(db: None, web: FakeWeb) -> Non
         call_command("linkback", "doctor", stdout=out)
     assert "database: yes" in out.getvalue()
     assert "endpoints: no" in out.getvalue()
+
+
+def test_the_doctor_looks_at_a_post_where_one_is_named(db: None, web: FakeWeb) -> None:
+    web.pages[POST] = "<p>a page that says nothing"
+    out = io.StringIO()
+    with pytest.raises(SystemExit, match="1"):
+        call_command("linkback", "doctor", "--page", POST.removeprefix("https://t.example"), stdout=out)
+    assert POST in out.getvalue()
 
 
 def test_the_worker_works_until_it_is_told_to_stop(db: None, tmp_path: Path) -> None:
@@ -750,6 +876,7 @@ def test_the_records_can_be_kept_in_another_database(
     web.pages["https://bob.example/x"] = "<p>a page that does not listen"
     other = django_databases.empty("django sqlite file", tmp_path)
     with project(template, tmp_path / "db", USING=other, POLICY=QUICK, WORKERS=1):
+        runners.serve()
         with transaction.atomic(using=other):
             publish("/post", "<a href='https://bob.example/x'>Bob</a>")
             assert not site().runner.runner._threads  # type: ignore[attr-defined]

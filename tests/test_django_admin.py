@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import escape
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from django.test.utils import CaptureQueriesContext
 from linkback.adapters import settings as reading
 from linkback.adapters.django import models as tables
 from linkback.adapters.django import publish, site
+from linkback.errors import StoreError
 from linkback.model import Claim, Mention, Status
 from linkback.policy import Policy
 from linkback.site import utcnow
@@ -122,7 +125,7 @@ def test_what_strangers_wrote_is_text_and_leads_to_the_web_only(admin: Client) -
         assert "Hello &lt;b&gt;" in text
     tables.Mention.objects.update(source=SOURCE)
     link = f'<a href="{SOURCE}" rel="noopener noreferrer nofollow ugc" target="_blank">{SOURCE}</a>'
-    assert link in admin.get(MENTIONS).content.decode()
+    assert link in admin.get(MENTIONS).content.decode().replace("<wbr>", "")
 
 
 def test_nothing_is_added_changed_or_deleted_by_hand(admin: Client) -> None:
@@ -197,13 +200,61 @@ def test_the_list_asks_the_database_a_fixed_number_of_times(admin: Client, web: 
     assert queries() == before
 
 
+class Links(HTMLParser):
+    """The links of a page; fails where one stands in another, of which a browser would make something else."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open = False
+        self.found: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "a":
+            assert not self.open
+            self.open = True
+            self.found.append(dict(attrs).get("href") or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.open = self.open and tag != "a"
+
+
+def test_every_row_of_every_list_leads_to_its_page(admin: Client) -> None:
+    mentioned()
+    publish("/post", "<a href='https://bob.example/x'>Bob</a>")
+    for page, model in (
+        (MENTIONS, tables.Mention),
+        (DELIVERIES, tables.Delivery),
+        (JOBS, tables.Job),
+        (CLAIMS, tables.Claim),
+    ):
+        row = model.objects.latest("id")
+        assert f"{page}{row.pk}/change/" in Links(admin.get(page).content.decode()).found
+
+
+def test_what_is_long_is_cut_in_a_list_with_the_whole_to_point_at_and_whole_on_its_page(
+    admin: Client, web: FakeWeb
+) -> None:
+    """Lines break anywhere in it, so that the other columns stay on the page."""
+    source, title = f"https://alice.example/{'a' * 100}?b=<&c='\"", 'A <title> & a "half" ' * 8
+    written = source.replace("<", "%3C").replace('"', "%22").replace("'", "%27")
+    web.pages[written] = f"<title>{escape(title)}</title><a href='{POST}'>this</a>"
+    mention = mentioned(written)
+    page = admin.get(MENTIONS).content.decode()
+    assert f'title="{escape(mention.title)}"' in page.replace("&#x27;", "&#39;")
+    assert f'title="{escape(written)}"' in page
+    assert "https://alice.example/<wbr>" in page
+    assert not re.search(r">[^<\s]{60,}<", page.partition("result_list")[2])
+    assert f">{escape(written)}</a>" in admin.get(f"{MENTIONS}{mention.id}/change/").content.decode()
+
+
 def test_deliveries_are_shown_and_those_laid_aside_tried_again(admin: Client) -> None:
     publish("/post", "<a href='https://bob.example/x'>Bob</a><a href='https://bob.example/y'>him</a>")
     jobs = site().store.lease(utcnow(), utcnow(), limit=9)
     site().store.release(jobs[0], due=None)
     page = admin.get(DELIVERIES).content.decode()
     assert page.count('name="_selected_action"') == 2
-    assert "https://bob.example/x" in page
+    assert 'href="https://bob.example/x"' in page
     row = tables.Delivery.objects.get(pk=jobs[0].subject)
     assert admin.get(f"{DELIVERIES}{row.pk}/change/").status_code == 200
     assert admin.get(f"{DELIVERIES}?outcome__exact=queued&protocol__isnull=True&cause__exact=new").status_code == 200
@@ -234,7 +285,65 @@ def test_a_job_of_a_check_is_not_taken_for_that_of_a_delivery(admin: Client) -> 
     assert [job.kind.value for job in site().store.parked()] == ["check"]
 
 
-@pytest.mark.parametrize("kind", ["django sqlite file", "django postgresql", "django mysql"])
+EVERY = ["django sqlite file", "django postgresql", "django mysql"]
+#: what is written, and what is looked for
+WORDS = [("École", "École"), ("İstanbul", "İstanbul"), ("STRAẞE", "STRAẞE"), ("Δοκιμή", "Δοκιμή"), ("50 %_", "50 %_")]
+#: where the database knows more capitals than those of ASCII
+CAPITALS = [("École", "éCOLE"), ("Ünion", "ünion"), ("Δοκιμή", "ΔΟΚΙΜΉ")]
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_words_beyond_ascii_are_found_in_every_database(
+    kind: str, django_databases: DjangoDatabases, template: Path, tmp_path: Path
+) -> None:
+    alias = django_databases.empty(kind, tmp_path)
+    with project(template, tmp_path / "users.sqlite3", USING=alias, POLICY=Policy(settle_seconds=0, recheck_days=0)):
+        client = signed_in(User.objects.create_superuser("admin", password="admin"))
+        mention = mentioned()
+        rows = tables.Mention.objects.using(alias).filter(pk=mention.id)
+        for title, word in WORDS if kind == EVERY[0] else WORDS + CAPITALS:
+            rows.update(title=f"a {title} b")
+            for query, shown in ((word, 1), (f"x{word}", 0)):
+                page = client.get(MENTIONS, {"q": query}).content.decode()
+                assert page.count('name="_selected_action"') == shown, query
+    django_databases.forget(alias)
+
+
+def test_an_action_that_breaks_off_says_how_far_it_came(
+    admin: Client, web: FakeWeb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web.pages["https://alice.example/b"] = web.pages[SOURCE]
+    ids = {mentioned().id, mentioned("https://alice.example/b").id}
+    recheck, asked = site().recheck, []
+
+    def once(id: str) -> bool:
+        asked.append(id)
+        if len(asked) > 1:
+            raise StoreError("database 'default': database is locked")
+        return recheck(id)
+
+    monkeypatch.setattr(site(), "recheck", once)
+    page = act(admin, "recheck", *ids)
+    assert "database is locked; 1 of 2 mentions to be looked at again: try the rest again" in page
+    assert LogEntry.objects.count() == 1
+
+
+@pytest.mark.parametrize("breaks", ["parked", "revive"])
+def test_jobs_that_cannot_be_tried_again_now_are_told(
+    admin: Client, breaks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site().receive(Claim("webmention", SOURCE, POST))
+    [job] = site().store.lease(utcnow(), utcnow())
+    site().store.release(job, due=None)
+
+    def locked(*_: Any, **__: Any) -> Any:
+        raise StoreError("database 'default': database is locked")
+
+    monkeypatch.setattr(site().store, breaks, locked)
+    assert "database is locked; 0 jobs to be tried again: try" in act(admin, "try_again", job.id, page=JOBS)
+
+
+@pytest.mark.parametrize("kind", EVERY)
 def test_mentions_are_found_in_any_case_and_moderated_in_every_database(
     kind: str, django_databases: DjangoDatabases, template: Path, tmp_path: Path
 ) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 import subprocess
 import sys
+import textwrap
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,11 +21,13 @@ import pytest
 import sqlalchemy
 from django.core import signals
 from django.core.management import call_command
-from django.db import connections, transaction
+from django.db import Error, connections, transaction
+from django.db.backends.signals import connection_created
+from django.test import Client
 from django.test.utils import CaptureQueriesContext, override_settings
 
 from linkback.errors import StoreError
-from linkback.jobs import External
+from linkback.jobs import External, Step, Wait
 from linkback.model import Claim, ClaimState, JobKind
 from linkback.policy import Policy
 from linkback.site import Site
@@ -33,7 +37,7 @@ from linkback.testing import FakeClock, FakeWeb
 from linkback.wire import Response
 from tests.databases import SERVERS
 from tests.django_project.stores import DjangoDatabases
-from tests.serving import eventually
+from tests.serving import eventually, served
 from tests.test_sqlite import together
 from tests.test_store import (
     DJANGO_KINDS,
@@ -54,8 +58,9 @@ from tests.test_store import (
 )
 
 # once Django is set up
-from linkback.adapters.django import models  # isort: skip
-from linkback.adapters.django.store import DjangoStore  # isort: skip
+from linkback.adapters.django import blog, models  # isort: skip
+from linkback.adapters.django.runners import DjangoRunner  # isort: skip
+from linkback.adapters.django.store import DjangoStore, vendors  # isort: skip
 
 
 REPOSITORY = Path(__file__).parents[1]
@@ -326,6 +331,153 @@ def test_djangos_connection_may_be_named_and_no_other(on_file: DjangoStore, name
                 on_file.record_edit(edited(OWED.target), connection=given)
 
 
+def rolled_back(store: DjangoStore) -> None:
+    with undone(store):
+        store.add_claim(record("a"), due=NOON)
+
+
+def undone_within_one_that_is_committed(store: DjangoStore) -> None:
+    with transaction.atomic(using=store.using), undone(store):
+        store.add_claim(record("a"), due=NOON)
+
+
+def closed_within(store: DjangoStore) -> None:
+    with contextlib.suppress(Error), transaction.atomic(using=store.using):
+        store.add_claim(record("a"), due=NOON)
+        connections[store.using].close()
+
+
+def by_hand(end: Callable[..., None]) -> Callable[[DjangoStore], None]:
+    def ended(store: DjangoStore) -> None:
+        transaction.set_autocommit(False, using=store.using)
+        store.add_claim(record("a"), due=NOON)
+        end(using=store.using)
+
+    return ended
+
+
+ENDINGS = {
+    "rolled back": rolled_back,
+    "undone within another": undone_within_one_that_is_committed,
+    "closed within": closed_within,
+    "committed by hand": by_hand(transaction.commit),
+    "rolled back by hand": by_hand(transaction.rollback),
+}
+
+
+@pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS)
+def test_nobody_waits_for_a_transaction_of_the_hosts_that_is_over(
+    on_server: DjangoStore, end: Callable[[DjangoStore], None]
+) -> None:
+    """While the connection that it had stays open, and nobody uses it again."""
+    using = on_server.using
+    connections[using].ensure_connection()
+    try:
+        end(on_server)
+        assert beside(lambda: on_server.add_claim(record("b"), due=NOON))() == record("b")
+    finally:
+        connections[using].close()
+
+
+def test_the_way_back_to_autocommit_ends_a_transaction_of_mysql(
+    django_databases: DjangoDatabases, tmp_path: Path
+) -> None:
+    store = django_databases.store(ON_SERVERS[1], tmp_path)
+    by_hand(lambda using: transaction.set_autocommit(True, using=using))(store)
+    assert beside(lambda: store.add_claim(record("b"), due=NOON))() == record("b")
+    assert [claim.id for claim in store.open_claims(KEY)] == ["a", "b"]
+
+
+def test_who_meets_a_transaction_of_the_hosts_that_lasts_waits_a_while_and_is_told(
+    on_server: DjangoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vendors, "_WAIT", 1)
+    with transaction.atomic(using=on_server.using):
+        on_server.add_claim(record("a"), due=NOON)
+        with pytest.raises(StoreError, match=r"lock timeout|held its lock for 1 seconds"):
+            beside(lambda: on_server.add_claim(record("b"), due=NOON))()
+    assert on_server.claim("b") is None
+
+
+@pytest.mark.parametrize("own", ["", "-c lock_timeout=50ms"])
+def test_a_limit_of_the_projects_own_stands(own: str, django_databases: DjangoDatabases, tmp_path: Path) -> None:
+    options = {**django_databases.settings(ON_SERVERS[0], tmp_path).get("OPTIONS", {})}
+    options["options"] = f"{options.get('options', '')} {own}".strip()
+    store = DjangoStore(django_databases.empty(ON_SERVERS[0], tmp_path, OPTIONS=options))
+
+    def limit() -> str:
+        with connections[store.using].cursor() as cursor:
+            cursor.execute("SHOW lock_timeout")
+            return str(cursor.fetchone()[0])
+
+    before = limit()
+    assert before == ("50ms" if own else "0")
+    with store._database.write(KEY):
+        assert limit() == (before if own else "5s")
+    assert limit() == before
+    with transaction.atomic(using=store.using):
+        store.add_claim(record("a"), due=NOON)
+        assert limit() == before
+
+
+@pytest.fixture(params=DJANGO_KINDS)
+def by_hand_only(request: pytest.FixtureRequest, django_databases: DjangoDatabases, tmp_path: Path) -> DjangoStore:
+    """A store of a project that switched Django's transaction management off."""
+    django_databases.store(request.param, tmp_path)
+    return DjangoStore(django_databases.empty(request.param, tmp_path, AUTOCOMMIT=False))
+
+
+def kept(store: DjangoStore) -> list[str]:
+    """The claims that somebody else sees."""
+    rows = models.Claim.objects.using(store.using).order_by("id")
+    found: list[str] = beside(lambda: list(rows.values_list("public_id", flat=True)))()
+    return found
+
+
+def test_what_must_last_is_committed_where_the_host_would_have_to(by_hand_only: DjangoStore) -> None:
+    store, connection = by_hand_only, connections[by_hand_only.using]
+    signals.request_started.send(sender=None)
+    try:
+        # the host has read something already
+        models.Claim.objects.using(store.using).count()
+        with store.lasting():
+            store.add_claim(record("a"), due=NOON)
+        assert kept(store) == ["a"]
+        assert connection.get_autocommit() is False, "as it was"
+        if connection.vendor == "sqlite":
+            # where the end of a savepoint commits, when nobody began a transaction
+            return
+        store.add_claim(record("b"), due=NOON)
+        connection.rollback()
+        with transaction.atomic(using=store.using), store.lasting():
+            store.add_claim(record("c"), due=NOON)
+        connection.rollback()
+        assert kept(store) == ["a"], "the rest is the host's to commit"
+    finally:
+        signals.request_finished.send(sender=None)
+
+
+def test_an_endpoint_keeps_what_it_answers_where_the_host_would_have_to_commit(by_hand_only: DjangoStore) -> None:
+    given = {"SITE": SITE, "USING": by_hand_only.using, "WORKERS": 0}
+    with override_settings(LINKBACK=given):
+        response = Client().post("/linkback/webmention", {"source": SOURCE, "target": PAGE})
+        assert response.status_code == 201
+        connections[by_hand_only.using].rollback()
+        assert len(kept(by_hand_only)) == 1
+
+
+def test_a_post_is_published_where_the_host_commits_by_hand(store: DjangoStore) -> None:
+    with override_settings(LINKBACK={"SITE": SITE, "USING": store.using, "WORKERS": 0}):
+        transaction.set_autocommit(False, using=store.using)
+        try:
+            assert len(blog.publish(PAGE, f'<a href="{OWED.target}">Carol</a>')) == 1
+            transaction.commit(using=store.using)
+        finally:
+            transaction.rollback(using=store.using)
+            transaction.set_autocommit(True, using=store.using)
+        assert len(store.deliveries()) == 1
+
+
 # many at once
 
 
@@ -520,7 +672,102 @@ def test_a_connection_that_the_server_closed_is_replaced(
     connection.close()
 
 
+def opened(store: DjangoStore, work: Callable[[], Any]) -> int:
+    """How many connections a thread opens for some work."""
+    made: list[Any] = []
+
+    def note(connection: Any, **more: Any) -> None:
+        if connection.alias == store.using:
+            made.append(connection)
+
+    connection_created.connect(note)
+    try:
+        beside(work)()
+    finally:
+        connection_created.disconnect(note)
+    return len(made)
+
+
+class ByHand(External):
+    """A runner whose steps a test takes."""
+
+    def attach(self, step: Step, wait: Wait) -> None:
+        self.step, self.wait = step, wait
+
+
+@pytest.mark.parametrize(("keep", "most"), [(False, 3), (True, 1)])
+def test_a_thread_that_finds_nothing_asks_when_to_look_again_on_the_same_connection(
+    store: DjangoStore, keep: bool, most: int
+) -> None:
+    """And has none while it sleeps, unless it is to look again in a moment."""
+    runner, seen = ByHand(), []
+
+    def work() -> None:
+        for _ in range(3):
+            assert runner.step() is False
+            assert runner.wait() is None
+            seen.append(connections[store.using].connection is not None)
+
+    with Site(SITE, store=DjangoStore(store.using), runner=DjangoRunner(runner, store.using, keep=keep)):
+        assert opened(store, work) == most
+    assert seen == [keep] * 3
+
+
+def test_a_thread_that_fails_keeps_no_connection(store: DjangoStore) -> None:
+    runner = ByHand()
+
+    def breaks() -> bool:
+        assert store.lease(NOON, NOON) == []
+        raise RuntimeError
+
+    def work() -> bool:
+        with pytest.raises(RuntimeError):
+            runner.step()
+        return connections[store.using].connection is None
+
+    DjangoRunner(runner, store.using).attach(breaks, lambda: None)
+    assert beside(work)()
+
+
+@pytest.mark.parametrize("kind", ["django sqlite file", *ON_SERVERS])
+def test_a_fork_has_connections_of_its_own(kind: str, django_databases: DjangoDatabases, tmp_path: Path) -> None:
+    """What two processes say on one they do not understand."""
+    store = DjangoStore(django_databases.empty(kind, tmp_path, CONN_MAX_AGE=None))
+    connections[store.using].close()
+    store.next_due()
+    mine = connections[store.using].connection
+    assert mine is not None
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:  # pragma: no cover - not in this process
+        try:
+            found = connections[store.using].connection is None and store.next_due() is None
+            mine.close()
+            os.write(writer, b"its own" if found else b"ours")
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writer)
+    assert os.read(reader, 100) == b"its own"
+    os.close(reader)
+    store.add_claim(record("a"), due=NOON)
+    assert connections[store.using].connection is mine, "what the child says is not heard"
+    store.close()
+
+
 # errors
+
+
+def test_a_server_that_cannot_skip_locked_rows_is_refused(
+    django_databases: DjangoDatabases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = django_databases.store(ON_SERVERS[1], tmp_path)
+    connection = connections[store.using]
+    monkeypatch.setitem(connection.__dict__, "mysql_server_info", "10.5.26-MariaDB-log")
+    wanted = r"^database 'django_mysql': MariaDB 10\.5\.26-MariaDB-log is too old; linkback needs 10\.6\.0$"
+    for host in (contextlib.nullcontext(), transaction.atomic(using=store.using)):
+        with host, pytest.raises(StoreError, match=wanted):
+            store.next_due()
 
 
 def test_an_alias_that_is_none_is_a_clear_error() -> None:
@@ -561,6 +808,75 @@ def test_a_transaction_that_is_lost_already_is_told(store: DjangoStore) -> None:
         transaction.set_rollback(True, using=store.using)
         with pytest.raises(StoreError, match="'atomic' block"):
             store.next_due()
+
+
+# processes that end
+
+
+def ending(code: str, database: Path, **more: Any) -> subprocess.Popen[str]:
+    """A process of a project on a database, with a thread for the work where it serves; what it prints can be read."""
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.django_project.worker",
+        "TEST_DATABASE": str(database),
+        "TEST_WORKERS": "1",
+    }
+    command = [sys.executable, "-c", f"import django; django.setup()\n{textwrap.dedent(code)}"]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY, **more)
+
+
+def test_a_process_that_does_not_serve_begins_nothing_that_would_end_with_it(
+    on_file: DjangoStore, tmp_path: Path
+) -> None:
+    """As a command of the project's, its shell, or cron: who works or serves does it."""
+    site = "https://t.example/"
+    on_file.add_claim(replace(record("a"), site=site), due=NOON)
+    (job,) = on_file.lease(NOON, NOON + MINUTE)
+    on_file.release(job, due=None)
+    code = """
+        import threading
+        from django.core.management import call_command
+        from linkback.adapters.django import publish
+        publish("/post", "<a href='http://127.0.0.1:1/x'>x</a>", dry_run=True)
+        publish("/post", "<a href='http://127.0.0.1:1/x'>x</a>")
+        call_command("linkback", "revive", "--all")
+        print([thread.name for thread in threading.enumerate()])
+    """
+    with ending(code, tmp_path / "django.db") as process:
+        assert process.communicate()[0] == "1 to be tried again\n['MainThread']\n"
+    rows = models.Job.objects.using(on_file.using)
+    assert list(rows.values_list("attempts", "leased_until")) == [(0, None)] * 2
+
+
+def test_a_server_that_ends_gives_back_what_it_has_in_hand(on_file: DjangoStore, tmp_path: Path) -> None:
+    asked, go = threading.Event(), threading.Event()
+
+    def slow(environ: Any, start: Any) -> list[bytes]:
+        asked.set()
+        go.wait(60)
+        start("200 OK", [("Content-Type", "text/html")])
+        return [b"<p>"]
+
+    code = """
+        import sys
+        from django.test import Client
+        from linkback.adapters.django import blog
+        blog._AT_EXIT = 0.1
+        form = {"source": sys.stdin.readline().strip(), "target": "https://t.example/post"}
+        print(Client().post("/linkback/webmention", form).status_code, flush=True)
+        sys.stdin.readline()
+    """
+    with served(slow) as there, ending(code, tmp_path / "django.db", stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        print(f"{there}/a", file=process.stdin, flush=True)
+        assert process.stdout.readline() == "201\n"
+        assert asked.wait(60)
+        assert on_file.lease(datetime.now(UTC), datetime.now(UTC)) == [], "the other has it"
+        process.communicate("\n")
+        (job,) = on_file.lease(datetime.now(UTC), datetime.now(UTC))
+        go.set()
+    assert job.kind is JobKind.CHECK
 
 
 # together

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import subprocess
 import sys
@@ -48,6 +49,21 @@ def tables(path: Path) -> set[str]:
         names = set(inspect(connection).get_table_names())
     engine.dispose()
     return names
+
+
+@pytest.mark.parametrize(("asked", "said"), [(logging.NOTSET, False), (logging.INFO, True)], ids=["not asked", "asked"])
+def test_a_host_that_logs_at_info_hears_of_a_migration_only_if_it_asks(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, asked: int, said: bool
+) -> None:
+    caplog.set_level(logging.INFO)
+    alembic = logging.getLogger("alembic.runtime.migration")
+    alembic.setLevel(asked)
+    try:
+        open_store(f"sqlite:///{tmp_path / 'a.db'}").close()
+        assert alembic.level == asked
+    finally:
+        alembic.setLevel(logging.NOTSET)
+    assert any(record.name.startswith("alembic") for record in caplog.records) is said
 
 
 def test_the_revision_we_compare_with_is_the_newest_script() -> None:

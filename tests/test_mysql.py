@@ -10,8 +10,9 @@ from sqlalchemy import make_url, text
 from linkback.errors import StoreError
 from linkback.store import open_store
 from linkback.store.engine import Database, current, read_url
-from linkback.store.mysql import UPGRADE_TABLE, check_version
+from linkback.store.mysql import UPGRADE_TABLE
 from linkback.store.schema import SCHEMA_REVISION, metadata
+from linkback.store.versions import check_mysql
 from tests.databases import Databases
 
 COLUMNS = text(
@@ -112,10 +113,10 @@ def test_a_mark_that_outlived_a_whole_upgrade_does_no_harm(url: str) -> None:
 )
 def test_a_server_that_cannot_skip_locked_rows_is_refused(version: str, fits: bool) -> None:
     if fits:
-        check_version("mysql://h/db", version)
+        check_mysql("mysql://h/db", version)
     else:
         with pytest.raises(StoreError, match=r"^mysql://h/db: (MySQL|MariaDB) .* is too old; linkback needs \d"):
-            check_version("mysql://h/db", version)
+            check_mysql("mysql://h/db", version)
 
 
 def test_a_database_name_is_part_of_a_turn(url: str) -> None:

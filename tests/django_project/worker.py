@@ -10,7 +10,7 @@ from tests.django_project.settings import *  # noqa: F403
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ["TEST_DATABASE"]}}
 LINKBACK = {
     "SITE": "https://t.example",
-    "WORKERS": 0,
+    "WORKERS": int(os.environ.get("TEST_WORKERS", "0")),
     "ALLOW_NETWORKS": "127.0.0.0/8",
     "POLICY": Policy(settle_seconds=0, recheck_days=0),
 }

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Table, insert, select, update
 from linkback.store.collisions import repeated
 from linkback.store.engine import Database
 from linkback.store.keys import digest
-from linkback.store.schema import feed_documents, feed_posts
+from linkback.store.schema import feed_documents, feed_posts, posts
 
 
 class Todo(enum.StrEnum):
@@ -91,6 +91,19 @@ class Feeds:
                 )
                 for row in connection.execute(chosen.order_by(feed_posts.c.id))
             }
+
+    def published(self, site: str, url: str) -> bool:
+        """Whether a post was ever published, by whatever listing or by hand."""
+        with self._database.read() as connection:
+            return connection.execute(select(posts.c.id).where(posts.c.key == digest(site, url))).first() is not None
+
+    def unpaid(self, site: str) -> dict[str, str]:
+        """What the posts would have owed that some listing of a site only remembered, by URL, as in `KnownPost`."""
+        chosen = select(feed_posts.c.url, feed_posts.c.unpaid).where(
+            feed_posts.c.site == site, feed_posts.c.unpaid != ""
+        )
+        with self._database.read() as connection:
+            return {row.url: row.unpaid for row in connection.execute(chosen)}
 
     @repeated
     def keep_documents(self, site: str, feed: str, documents: Sequence[KnownDocument]) -> None:

@@ -10,7 +10,6 @@ Rule 4: DDL commits by itself here. A table stands while an upgrade runs; where 
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,14 +19,11 @@ from linkback.errors import StoreError
 from linkback.store.collisions import MYSQL
 from linkback.store.dialect import STATEMENT_SECONDS, Dialect, load, seconds, server_url
 from linkback.store.keys import hashed
+from linkback.store.versions import check_mysql
 
 #: options that the driver takes from the URL
 _OPTIONS = frozenset({"timeout", "unix_socket", "ssl_ca", "ssl_cert", "ssl_key", "ssl_check_hostname"})
 _DRIVERS = frozenset({"mysql", "mariadb", "mysql+pymysql", "mariadb+pymysql"})
-#: the first versions that can skip locked rows
-_OLDEST = {"MySQL": (8, 0, 1), "MariaDB": (10, 6, 0)}
-#: MariaDB may say that it is a 5.5.5 first, for the sake of old clients
-_VERSION = re.compile(r"(?:5\.5\.5-)?(\d+)\.(\d+)\.(\d+)")
 #: stands while an upgrade runs
 UPGRADE_TABLE = "linkback_upgrade"
 #: under this key a connection notes that it has a turn
@@ -73,7 +69,7 @@ class MySql(Dialect):
 
         @event.listens_for(engine, "connect")
         def on_connect(connection: Any, record: object) -> None:
-            check_version(self.name, connection.get_server_info())
+            check_mysql(self.name, connection.get_server_info())
 
         event.listen(engine, "checkin", _on_checkin)
         return engine
@@ -105,15 +101,6 @@ class MySql(Dialect):
     def words(self, error: BaseException) -> str:
         """The server's message without its number."""
         return str(error.args[1] if len(error.args) > 1 else error)
-
-
-def check_version(name: str, version: str) -> None:
-    """Raise `StoreError` for a server that is too old by what it says of itself."""
-    server = "MariaDB" if "mariadb" in version.lower() else "MySQL"
-    found = _VERSION.match(version)
-    if found is None or tuple(int(number) for number in found.groups()) < _OLDEST[server]:
-        wanted = ".".join(str(number) for number in _OLDEST[server])
-        raise StoreError(f"{name}: {server} {version} is too old; linkback needs {wanted}")
 
 
 def _on_checkin(connection: Any, record: Any) -> None:

@@ -6,32 +6,48 @@ the same reason a mention cannot be deleted here: the next ping would bring it b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models.functions import Lower
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.db import connections
+from django.db.models.functions import Collate
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
 
 from linkback import urls
 from linkback.adapters.django import blog, conf
 from linkback.adapters.django.models import Claim, Delivery, Job, Mention
+from linkback.errors import StoreError
 from linkback.model import JobKind, Status
 from linkback.protocols import BUILTIN
 from linkback.site import utcnow
 
 _LONGEST_SHOWN = 80
+#: of MySQL and MariaDB alike
+_ANY_CASE = "utf8mb4_unicode_520_ci"
 
 
-def _short(text: str) -> str:
-    return str(Truncator(text).chars(_LONGEST_SHOWN))
+def _compares_exactly() -> bool:
+    return bool(connections[conf.read().using].vendor == "mysql")
 
 
-def _link(url: str) -> SafeString | str:
+#: the parts of a word that a line may be broken between, so that an address leaves the other columns on the page
+_PIECES = re.compile(r"(?:https?://)?[^/?&=_-]{1,16}[/?&=_-]*|[/?&=_-]+")
+
+
+def _short(text: str) -> SafeString:
+    """A text for a cell of a list: cut where it is long, with the whole of it to point at."""
+    cut = str(Truncator(text).chars(_LONGEST_SHOWN))
+    words = (format_html_join(mark_safe("<wbr>"), "{}", zip(_PIECES.findall(word))) for word in cut.split())
+    shown = format_html_join(" ", "{}", zip(words))
+    return shown if cut == text else format_html('<span title="{}">{}</span>', text, shown)
+
+
+def _link(url: str, shown: str) -> SafeString | str:
     """A stranger's URL to follow, told no more of us than a visit tells; text where it does not lead to the web."""
-    shown = _short(url)
     if not urls.is_argument(url):
         return shown
     return format_html('<a href="{}" rel="noopener noreferrer nofollow ugc" target="_blank">{}</a>', url, shown)
@@ -40,13 +56,25 @@ def _link(url: str) -> SafeString | str:
 @admin.display(description="source", ordering="source")
 def source_link(row: Any) -> SafeString | str:
     """The page that links."""
-    return _link(row.source)
+    return _link(row.source, _short(row.source))
 
 
 @admin.display(description="target", ordering="target")
 def target_link(row: Any) -> SafeString | str:
     """The page that is linked to."""
-    return _link(row.target)
+    return _link(row.target, _short(row.target))
+
+
+@admin.display(description="source")
+def whole_source(row: Any) -> SafeString | str:
+    """The page that links, its address uncut."""
+    return _link(row.source, row.source)
+
+
+@admin.display(description="target")
+def whole_target(row: Any) -> SafeString | str:
+    """The page that is linked to, its address uncut."""
+    return _link(row.target, row.target)
 
 
 class ReadOnly(admin.ModelAdmin):
@@ -60,12 +88,15 @@ class ReadOnly(admin.ModelAdmin):
 
     def get_search_fields(self, request: Any) -> list[str]:
         """What is searched, as `get_search_results` names it."""
-        return [f"{name}_lower" for name in super().get_search_fields(request)]
+        names = list(super().get_search_fields(request))
+        return [f"{name}_in_any_case" for name in names] if _compares_exactly() else names
 
     def get_search_results(self, request: Any, queryset: Any, search_term: str) -> Any:
-        """Rows by words in any case: on MySQL our columns are exact, and so would the search be."""
-        lower = {f"{name}_lower": Lower(name) for name in super().get_search_fields(request)}
-        return super().get_search_results(request, queryset.annotate(**lower), search_term.lower())
+        """Rows by words in any case that the database knows: in MySQL our columns are exact, and so would it be."""
+        if _compares_exactly():
+            names = super().get_search_fields(request)
+            queryset = queryset.alias(**{f"{name}_in_any_case": Collate(name, _ANY_CASE) for name in names})
+        return super().get_search_results(request, queryset, search_term)
 
     def has_add_permission(self, request: Any) -> bool:
         """Nobody's."""
@@ -78,6 +109,10 @@ class ReadOnly(admin.ModelAdmin):
     def has_change_permission(self, request: Any, obj: object = None) -> bool:
         """Whoever may change may act on rows; a row itself is only shown."""
         return obj is None and bool(super().has_change_permission(request))
+
+    def trouble(self, request: Any, error: StoreError, done: str) -> None:
+        """Say that an action came to an end before it was through, and how far it came."""
+        self.message_user(request, f"{error}; {done}: try the rest again", messages.ERROR)
 
 
 class ProtocolFilter(admin.SimpleListFilter):
@@ -105,7 +140,7 @@ class MentionAdmin(ReadOnly):
     ordering = ("-received", "-id")
     actions = ("approve", "reject", "mark_as_spam", "recheck")
     fields = (
-        *("status", "decided", source_link, target_link, "title", "author_name", "author_url", "excerpt", "kind"),
+        *("status", "decided", whole_source, whole_target, "title", "author_name", "author_url", "excerpt", "kind"),
         *("announced_by", "published", "received", "checked", "missing_since", "lost_since", "final_url", "site"),
     )
     readonly_fields = fields
@@ -115,7 +150,7 @@ class MentionAdmin(ReadOnly):
         return super().get_queryset(request).prefetch_related("protocols")
 
     @admin.display(description="title", ordering="title")
-    def shown_title(self, row: Any) -> str:
+    def shown_title(self, row: Any) -> SafeString:
         """What the source page is called."""
         return _short(row.title or row.author_name or row.source)
 
@@ -151,14 +186,20 @@ class MentionAdmin(ReadOnly):
         self._each(request, queryset, moderate, f"now {status.value}")
 
     def _each(self, request: Any, queryset: Any, do: Callable[[str], bool], outcome: str) -> None:
-        done = 0
-        for row in queryset:
-            if do(str(row.pk)):
-                self.log_change(request, row, outcome)
-                done += 1
+        done, refused = 0, 0
+        try:
+            for row in queryset:
+                if do(str(row.pk)):
+                    self.log_change(request, row, outcome)
+                    done += 1
+                else:
+                    refused += 1
+        except StoreError as error:
+            self.trouble(request, error, f"{done} of {_number(len(queryset), 'mention')} {outcome}")
+            return
         self.message_user(request, f"{_number(done, 'mention')} {outcome}", messages.SUCCESS)
-        if left := len(queryset) - done:
-            why = f"{_number(left, 'mention')} left as before: of another site, gone, or set aside after failures"
+        if refused:
+            why = f"{_number(refused, 'mention')} left as before: of another site, gone, or set aside after failures"
             self.message_user(request, why, messages.WARNING)
 
 
@@ -167,13 +208,15 @@ class DeliveryAdmin(ReadOnly):
     """What the blog tells others, newest first."""
 
     list_display = (source_link, target_link, "protocol", "outcome", "code", "shown_detail", "attempts", "tried")
+    # a source is a link already
+    list_display_links = ("outcome",)
     list_filter = ("outcome", "protocol", "cause", "site")
     search_fields = ("source", "target", "detail")
     ordering = ("-id",)
     actions = ("try_again",)
 
     @admin.display(description="detail")
-    def shown_detail(self, row: Any) -> str:
+    def shown_detail(self, row: Any) -> SafeString:
         """What the other side said."""
         return _short(row.detail)
 
@@ -187,10 +230,15 @@ class DeliveryAdmin(ReadOnly):
 class JobAdmin(ReadOnly):
     """What is to be done; a job without a time waits for a person."""
 
-    list_display = ("kind", "subject", "due", "attempts", "leased_until", "site")
+    list_display = ("kind", "shown_subject", "due", "attempts", "leased_until", "site")
     list_filter = ("kind", ("due", admin.EmptyFieldListFilter), "site")
     ordering = ("due", "id")
     actions = ("try_again",)
+
+    @admin.display(description="subject", ordering="subject")
+    def shown_subject(self, row: Any) -> SafeString:
+        """What it is about: the id of a delivery, the key of a pair."""
+        return _short(row.subject)
 
     @admin.action(description="Try those again that were given up", permissions=["change"])
     def try_again(self, request: Any, queryset: Any) -> None:
@@ -221,12 +269,13 @@ def _revive(
     ids: Iterable[int] = (),
 ) -> None:
     """Have parked jobs tried again, by their ids or their subjects."""
-    site = blog.site()
-    chosen = [
-        job
-        for job in site.store.parked(site=site.url)
-        if job.id in ids or (job.kind is kind and job.subject in subjects)
-    ]
-    revived = sum(site.store.revive(job, due=utcnow()) for job in chosen)
+    site, revived = blog.site(), 0
+    try:
+        for job in site.store.parked(site=site.url):
+            if job.id in ids or (job.kind is kind and job.subject in subjects):
+                revived += site.store.revive(job, due=utcnow())
+    except StoreError as error:
+        model_admin.trouble(request, error, f"{_number(revived, 'job')} to be tried again")
+    else:
+        model_admin.message_user(request, f"{_number(revived, 'job')} to be tried again", messages.SUCCESS)
     site.start()
-    model_admin.message_user(request, f"{_number(revived, 'job')} to be tried again", messages.SUCCESS)

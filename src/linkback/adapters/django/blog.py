@@ -3,40 +3,58 @@ and URLs are named to it."""
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
-from dataclasses import dataclass
-from typing import Any
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
+from django.db import connections, transaction
 from django.urls import reverse
 
 from linkback import urls
-from linkback.adapters.django import conf, signals
+from linkback.adapters.django import conf, runners, signals
 from linkback.errors import ConfigurationError, StoreError
 from linkback.model import Delivery, Mention
 from linkback.site import Site
 from linkback.web.signposts import Signposts
+
+if TYPE_CHECKING:
+    from linkback.adapters.django.store import DjangoStore
+
+APPLICATION = "linkback.adapters.django"
 
 
 @dataclass
 class _Blog:
     site: Site
     settings: conf.DjangoSettings
+    store: DjangoStore
+    #: the process that it was made in
+    maker: int = field(default_factory=os.getpid)
     #: the process that its work was begun in; a fork takes no threads along
     process: int = 0
 
 
-_lock = threading.Lock()
+#: how many seconds a process that ends waits for its jobs; what is cut short is given back
+_AT_EXIT = 3.0
+
+# the functions that the settings name may call us when they are imported
+_lock = threading.RLock()
 _blogs: list[_Blog] = []
+#: not empty while one is made
+_making: list[str] = []
 
 
 def site() -> Site:
     """The `Site` that the settings mean: one for the process, made at the first call, over Django's own database.
 
     May be called from any thread, also after a fork; nothing is asked of the database for it. In an async view call its
-    methods by `sync_to_async`. Raises `ImproperlyConfigured` for settings that are missing or wrong.
+    methods by `sync_to_async`. Raises `ImproperlyConfigured` for settings that are missing or wrong, and where
+    the application is not in `INSTALLED_APPS`.
     """
     return _blog().site
 
@@ -44,11 +62,36 @@ def site() -> Site:
 def _blog() -> _Blog:
     with _lock:
         if not _blogs:
-            _blogs.append(_make())
+            _blogs.append(_made())
         return _blogs[0]
 
 
+def _made() -> _Blog:
+    if _making:
+        raise ImproperlyConfigured(
+            "linkback's site() was called while it is made of the settings: the module that LINKBACK['RESOLVE'] names"
+            " calls it, or publish() or link(), when it is imported; call them inside its functions"
+        )
+    _making.append(APPLICATION)
+    try:
+        return _make()
+    finally:
+        _making.clear()
+
+
+def require_installed() -> None:
+    """Raise `ImproperlyConfigured`, with the line to write, where the project has not installed the application."""
+    if apps.is_installed(APPLICATION):
+        return
+    if apps.is_installed("linkback"):
+        line = f'"linkback" in INSTALLED_APPS is no Django application: write "{APPLICATION}" there'
+    else:
+        line = f'linkback is not installed in this project: add "{APPLICATION}" to INSTALLED_APPS'
+    raise ImproperlyConfigured(line)
+
+
 def _make() -> _Blog:
+    require_installed()
     # the models are there only once all applications are
     from linkback.adapters.django.store import DjangoStore
 
@@ -56,7 +99,7 @@ def _make() -> _Blog:
         settings = conf.read()
         store = DjangoStore(settings.using)
         site = settings.site(store=store, on_mention=_verified, on_removed=_removed, on_delivery=_delivered)
-        return _Blog(site, settings)
+        return _Blog(site, settings, store)
     except (ConfigurationError, StoreError) as error:
         raise ImproperlyConfigured(str(error)) from error
 
@@ -70,9 +113,19 @@ def close(timeout: float = 12.0) -> None:
         each.site.close(timeout)
 
 
+def _end() -> None:
+    # what came here by a fork is its parent's to end, unless this process worked too
+    if _blogs and (_blogs[0].maker == os.getpid() or runners.serves()):
+        close(_AT_EXIT)
+
+
+atexit.register(_end)
+
+
 def begin() -> None:
-    """Have what an earlier process left lying about taken up, at the first call in this one."""
+    """Say that this process serves, and have what an earlier one left lying about taken up, at the first call in it."""
     made = _blog()
+    runners.serve()
     if made.process != os.getpid():
         made.process = os.getpid()
         made.site.start()
@@ -99,7 +152,12 @@ def unpublish(post: object, **options: Any) -> list[Delivery]:
 def _wake() -> None:
     """Have the work begin when the transaction is over, also by a runner that knows of no transactions, as Celery's."""
     made = _blog()
-    transaction.on_commit(made.site.start, using=made.settings.using, robust=True)
+    using = made.settings.using
+    if connections[using].in_atomic_block:
+        transaction.on_commit(made.site.start, using=using, robust=True)
+    else:
+        # nobody tells when a host commits that does so by hand; who works looks again by itself
+        made.site.start()
 
 
 def link(post: object) -> str:
@@ -120,6 +178,11 @@ def _own_url(post: object) -> str:
     if get is None:
         raise TypeError(f"a post is a URL, a path or an object with get_absolute_url, not {post!r}")
     return str(get())
+
+
+def lasting() -> AbstractContextManager[None]:
+    """Around what must be kept when it is answered, also where the project's `AUTOCOMMIT` is off."""
+    return _blog().store.lasting()
 
 
 def signposts() -> Signposts:

@@ -5,14 +5,15 @@ Rule: without `--database` no database is asked, and without `--deploy` no netwo
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, connections
-from django.urls import NoReverseMatch
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
+from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve
 
 from linkback import doctor, startup, urls
 from linkback.adapters.django import blog, conf
@@ -20,9 +21,11 @@ from linkback.adapters.django.models import Mention
 from linkback.errors import ConfigurationError
 from linkback.explain import Verdict
 from linkback.site import Site
+from linkback.web.signposts import Signposts
 
 MIDDLEWARE = "linkback.adapters.django.middleware.LinkbackMiddleware"
 WORKER = "manage.py linkback worker"
+_SETTINGS = f'LINKBACK = {{"SITE": "https://bob.example"}} is enough; it may have {", ".join(list(conf.KNOWN)[1:])} too'
 _INCLUDE = 'path("linkback/", include("linkback.adapters.django.urls"))'
 _PACKERS = ("django.middleware.gzip.GZipMiddleware", "django.middleware.http.ConditionalGetMiddleware")
 #: steps of the doctor that need the network
@@ -33,20 +36,39 @@ Messages = list[checks.CheckMessage]
 
 @checks.register("linkback")
 def settings_and_urls(app_configs: object, **more: Any) -> Messages:
-    """E001: LINKBACK cannot be used. E002: no URLs lead to the endpoints. E003: they have no path of their own."""
+    """E001: LINKBACK cannot be used. E002: no URLs lead to the endpoints, or others are found before them. E003: they
+    have no path of their own."""
     try:
         site = _site()
     except ImproperlyConfigured as error:
-        return [checks.Error(str(error), hint='LINKBACK = {"SITE": "https://bob.example"}', id="linkback.E001")]
+        return [checks.Error(str(error), hint=_SETTINGS, id="linkback.E001")]
     if not getattr(settings, "ROOT_URLCONF", ""):
         return []
     try:
-        blog.signposts()
+        return _leading_elsewhere(blog.signposts())
     except NoReverseMatch:
         why = f"no URLs lead to the endpoints of {site.url}, so nothing can be received"
         return [checks.Error(why, hint=f"add to urlpatterns: {_INCLUDE}", id="linkback.E002")]
     except ImproperlyConfigured as error:
         return [checks.Error(str(error), hint=f"include them under a prefix: {_INCLUDE}", id="linkback.E003")]
+
+
+def _leading_elsewhere(signposts: Signposts) -> Messages:
+    """What is wrong where Django would give a claim to another view: the first pattern that fits a path has it."""
+    for protocol in signposts.blog.protocols:
+        path = f"{signposts.prefix}/{protocol.name}"
+        try:
+            found = resolve("/" + path.removeprefix(get_script_prefix()))
+        except Resolver404:
+            taker = "nobody"
+        else:
+            if "linkback" in found.app_names:
+                continue
+            view = getattr(found.func, "view_class", found.func)
+            name = f"{view.__module__}.{getattr(view, '__qualname__', type(view).__name__)}"
+            taker = f'{name}, whose pattern "{found.route}" stands before them'
+        why = f"what comes for the endpoints, as {path}, is given to {taker}"
+        return [checks.Error(why, hint=f"put first in urlpatterns: {_INCLUDE}", id="linkback.E002")]
     return []
 
 
@@ -68,7 +90,8 @@ def middleware(app_configs: object, **more: Any) -> Messages:
 
 @checks.register("linkback", checks.Tags.database)
 def records(app_configs: object, databases: Collection[str] | None = None, **more: Any) -> Messages:
-    """W010: the tables are missing. W011 and on: what `linkback.startup` sees in them."""
+    """W010: the tables are missing. W011: what `linkback.startup` sees in them, as work that has waited for an hour and
+    a half: with `WORKERS` 0, so that cron may drain each hour, and for another site than `SITE` always."""
     try:
         using = conf.read().using
         if using not in (databases or ()):
@@ -78,10 +101,12 @@ def records(app_configs: object, databases: Collection[str] | None = None, **mor
         # E001 tells of the one, Django itself of the other
         return []
     if Mention._meta.db_table not in tables:
-        # a database that is quite new is about to be migrated
-        old = "django_migrations" in tables
+        if "migrate" in sys.argv[1:]:
+            # it looks before it makes them
+            return []
+        command = "manage.py migrate" + ("" if using == DEFAULT_DB_ALIAS else f" --database {using}")
         why = f"the tables of linkback are not in the database {using!r}"
-        return [checks.Warning(why, hint=f"manage.py migrate --database {using}", id="linkback.W010")] if old else []
+        return [checks.Warning(why, hint=command, id="linkback.W010")]
     try:
         troubles = startup.troubles(_site(), worker=WORKER)
     except ImproperlyConfigured:
@@ -93,15 +118,15 @@ def records(app_configs: object, databases: Collection[str] | None = None, **mor
 def deployed(app_configs: object, **more: Any) -> Messages:
     """W020: the blog's address is none that others can reach, or not by https. W021: nobody can reach an endpoint."""
     try:
-        settings, site = conf.read(), _site()
-    except (ConfigurationError, ImproperlyConfigured):
+        site = _site()
+    except ImproperlyConfigured:
         return []
     if (host := urls.host(site.url)) in ("localhost", "127.0.0.1", "[::1]") or not site.url.startswith("https://"):
         why = f"{site.url} is no address for others" if not host.count(".") else f"{site.url} is not https"
         return [checks.Warning(why, hint="LINKBACK['SITE'] is what other blogs are told", id="linkback.W020")]
     return [
         checks.Warning(f"{step.name}: {step.summary}", hint="manage.py linkback doctor", id="linkback.W021")
-        for step in doctor.steps(settings.fetcher(), [site.pages], site.store)
+        for step in doctor.steps(site.fetch, [site.pages], site.store)
         if step.name in _OUTSIDE and step.verdict is Verdict.NO
     ]
 

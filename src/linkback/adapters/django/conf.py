@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from linkback.adapters.django.runners import DjangoRunner
-from linkback.adapters.settings import Settings
+from linkback.adapters import settings as reading
+from linkback.adapters.django.runners import DjangoRunner, serves
+from linkback.adapters.settings import Known, Settings
 from linkback.errors import ConfigurationError
 from linkback.jobs import External, Runner
 from linkback.site import Site
 from linkback.web.signposts import PREFIX, Signposts
-from linkback.wire import Fetch
 
 #: settings of other frameworks, and where Django has them
 ELSEWHERE = {
@@ -28,31 +28,40 @@ ELSEWHERE = {
 }
 
 
+#: what there is in Django
+KNOWN: Known = {
+    **{name: known for name, known in reading.KNOWN.items() if name not in ELSEWHERE},
+    "USING": ((str,), f"an alias in DATABASES, {DEFAULT_DB_ALIAS!r} by default"),
+}
+
+
 @dataclass(frozen=True)
 class DjangoSettings(Settings):
-    """The settings, with `using`, the alias of the database that keeps the records. Raises `ConfigurationError`."""
+    """The settings by their names in `KNOWN`. Raises `ConfigurationError`."""
 
-    using: str = DEFAULT_DB_ALIAS
+    known: ClassVar[Known] = KNOWN
 
     def __post_init__(self) -> None:
-        Settings.__post_init__(self)
         for name, where in ELSEWHERE.items():
             if name in self.values:
                 raise ConfigurationError(f"{self.named(name)} means nothing in Django: {where}")
+        Settings.__post_init__(self)
         if self.using not in connections:
-            raise ConfigurationError(f"{self.named('USING')} must be an alias in DATABASES, not {self.using!r}")
+            raise self._wrong("USING", self.using)
+
+    @property
+    def using(self) -> str:
+        """The alias of the database that keeps the records."""
+        return str(self.values.get("USING", DEFAULT_DB_ALIAS))
 
     def signposts(self, site: Site, prefix: str = PREFIX) -> Signposts:
         """How the endpoints stand at `prefix`, which the URLconf says; raises `ConfigurationError`."""
         return Signposts(site, prefix=prefix, base=self.values.get("BASE", ""))
 
-    def fetcher(self) -> Fetch:
-        """What reads the web, with the networks and ports that the settings open."""
-        return self._fetcher(self.values.get("SITE", ""))
-
     def _runner(self) -> Runner:
         runner = Settings._runner(self)
-        return runner if isinstance(runner, External) else DjangoRunner(runner, self.using)
+        # threads that a command of the project's began would end with it, their jobs half done
+        return runner if isinstance(runner, External) else DjangoRunner(runner, self.using, may=serves)
 
 
 def read() -> DjangoSettings:
@@ -60,9 +69,7 @@ def read() -> DjangoSettings:
     given = getattr(settings, "LINKBACK", {})
     if not isinstance(given, Mapping):
         raise ConfigurationError(f"LINKBACK must be a dict of settings, not {given!r}")
-    values: dict[str, Any] = dict(given)
-    using = values.pop("USING", DEFAULT_DB_ALIAS)
-    return DjangoSettings(values, _named, using)
+    return DjangoSettings(dict(given), _named)
 
 
 def _named(name: str) -> str:

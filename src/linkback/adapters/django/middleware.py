@@ -42,8 +42,16 @@ class LinkbackMiddleware(MiddlewareMixin):
         )
         if signs:
             blog.begin()
-            _add(signs, response)
+            _add(_missing(signs, response), response)
         return response
+
+
+def _missing(signs: Signs, response: Any) -> Signs:
+    """Those that the answer does not have: one that comes out of Django's cache went through here before."""
+    held = response.get("Link", "")
+    headers = tuple((name, value) for name, value in signs.headers if name != "Link" or value not in held)
+    there = not response.streaming and response.content.endswith(signs.tail)
+    return replace(signs, headers=headers, tail=b"" if there else signs.tail)
 
 
 def _add(signs: Signs, response: Any) -> None:

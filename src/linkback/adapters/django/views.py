@@ -1,7 +1,7 @@
 """The endpoints as a view.
 
 Rule: what senders ask is `web.app`'s to answer, so nothing of Django comes before it: no token, no login, no limit on
-forms, and no transaction that could undo what was answered.
+forms, and no transaction that could undo what was answered, or that nobody would commit.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ def endpoints(request: Any, path: str) -> HttpResponse:
     """Answer a sender; `path` is what follows the prefix."""
     blog.begin()
     app, path = blog.signposts().app(), f"/{path}"
-    answer = app.handle(_read(request, app.max_body(path)), path)
+    with blog.lasting():
+        answer = app.handle(_read(request, app.max_body(path)), path)
     # a name that comes twice is one field to Django
     headers: dict[str, str] = {}
     for name, value in answer.headers:

@@ -5,6 +5,7 @@ Alembic is slow to import, so this package is imported only when a database is n
 
 from __future__ import annotations
 
+import logging
 import threading
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from sqlalchemy import Connection
 
 #: Alembic keeps the running environment in module globals: one migration at a time in a process
 _one_at_a_time = threading.Lock()
+#: where Alembic tells at every start, at INFO, what kind of database it found
+_chatter = logging.getLogger("alembic.runtime.migration")
 
 
 def _config() -> Config:
@@ -38,4 +41,10 @@ def upgrade(connection: Connection, *, to: str = "head") -> None:
     config = _config()
     config.attributes["connection"] = connection
     with _one_at_a_time:
-        command.upgrade(config, to)
+        level = _chatter.level
+        # a host that wants to read it has said so for that logger
+        _chatter.setLevel(level or logging.WARNING)
+        try:
+            command.upgrade(config, to)
+        finally:
+            _chatter.setLevel(level)

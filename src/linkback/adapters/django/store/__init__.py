@@ -6,6 +6,7 @@ Import it when Django's applications are loaded, as any module that needs models
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -36,6 +37,13 @@ class DjangoStore(TransactionalStore[str]):
         super().__init__(database, _TABLES)
         self._opened = database
         self.using = using
+
+    def lasting(self) -> AbstractContextManager[None]:
+        """Around calls of this thread that must be committed when they come back, also where `AUTOCOMMIT` is off.
+
+        Only inside the host's `transaction.atomic()` they are part of that as ever.
+        """
+        return self._opened.lasting()
 
     def record_edit(self, edit: Edit, *, connection: object = None) -> list[Delivery]:
         """Record an edit of a post, the deliveries that it owes and their jobs; give those deliveries with their ids.

@@ -4,13 +4,15 @@ Rule 1: what Django or the driver raises leaves here as a `StoreError` of one li
 Rule 2: a transaction is one `atomic` block. Inside one of the host's it is a savepoint, and commits with the host's.
 Rule 3: a connection that nobody else looks after is ours to look after. In a request Django does, and one that a call
         found open is its opener's; elsewhere what a call opened is closed after it, or after the last of the jobs that
-        the thread has in hand, when `CONN_MAX_AGE` says so.
+        the thread has in hand, when `CONN_MAX_AGE` says so. A thread of our runner closes it itself.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,7 +21,8 @@ from django.core.signals import request_finished, request_started
 from django.db import Error, connections, transaction
 from django.utils.connection import ConnectionDoesNotExist
 
-from linkback.adapters.django.store import vendors
+from linkback.adapters.django import runners
+from linkback.adapters.django.store import turns, vendors
 from linkback.errors import StoreError
 from linkback.store.collisions import Collision
 
@@ -35,14 +38,14 @@ class _Request(threading.local):
 class _Own(threading.local):
     """What this thread has from calls of ours.
 
-    `opened` is the connection that they opened, `turns` those that outlived them. It is `busy` while it has a job in
-    hand; a `worker` is there for nothing else.
+    `opened` is the connection that they opened. The thread is `busy` while it has a job in hand; a `worker` is there
+    for nothing else. What it writes is `lasting` where it must not wait for the host to commit.
     """
 
     opened: Any = None
-    turns: tuple[str, ...] = ()
     busy: bool = False
     worker: bool = False
+    lasting: bool = False
 
 
 _request = _Request()
@@ -69,6 +72,7 @@ class Database:
         self._using = using
         self._closed = False
         self._own = _Own()
+        _every.add(self)
         with self._border():
             vendor = connections[using].vendor
         if vendor not in vendors.VENDORS:
@@ -78,7 +82,26 @@ class Database:
     def joined(self) -> bool:
         """Whether this thread is in a transaction of the host's."""
         connection = connections[self._using]
-        return connection.connection is not None and bool(connection.in_atomic_block or not connection.autocommit)
+        said = connection.in_atomic_block or not (connection.autocommit or self._own.lasting)
+        return connection.connection is not None and bool(said)
+
+    @contextlib.contextmanager
+    def lasting(self) -> Iterator[None]:
+        """Have what this thread writes committed at once where the host's settings leave that to the host.
+
+        Inside the host's `transaction.atomic()` it is part of that all the same.
+        """
+        connection, own = connections[self._using], self._own
+        opened = connection.connection is not None
+        before = connection.autocommit if opened else connection.settings_dict["AUTOCOMMIT"]
+        own.lasting = True
+        try:
+            yield
+        finally:
+            own.lasting = False
+            if connection.connection is not None and not connection.in_atomic_block and not before:
+                with self._border():
+                    connection.set_autocommit(False)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[str]:
@@ -113,7 +136,7 @@ class Database:
             # whoever has the main thread may have connections of their own to come
             own.worker = own.worker or threading.current_thread() is not threading.main_thread()
         own.busy = busy
-        if not busy and not self.joined and self._is_ours(connection):
+        if not self._in_use and not self.joined and self._is_ours(connection):
             with self._border():
                 self._rest(connection)
 
@@ -135,6 +158,10 @@ class Database:
     def _told(self, error: Exception) -> str:
         return f"database {self._using!r}: {vendors.words(error)}"
 
+    @property
+    def _in_use(self) -> bool:
+        return self._own.busy or runners.here.polls
+
     def _is_ours(self, connection: Any) -> bool:
         mine = connection.connection is None or connection.connection is self._own.opened
         return not _request.open and (mine or self._own.worker)
@@ -147,6 +174,7 @@ class Database:
         connection = connections[self._using]
         with _in_memory if vendors.is_in_memory(connection) else contextlib.nullcontext():
             if self.joined:
+                vendors.check_version(connection)
                 yield connection
             else:
                 yield from self._alive(connection)
@@ -158,19 +186,20 @@ class Database:
             connection.close()
         try:
             self._open(connection, ours)
-            self._leave_turns(connection)
             yield connection
         finally:
-            if ours and not self._own.busy:
+            if ours and not self._in_use:
                 self._rest(connection)
 
     def _open(self, connection: Any, ours: bool) -> None:
         connection.ensure_connection()
         if ours:
             self._own.opened = connection.connection
-            if not connection.get_autocommit():
-                # a host that says when to commit does not say it for us
-                connection.set_autocommit(True)
+        if (ours or self._own.lasting) and not connection.get_autocommit():
+            # a host that says when to commit does not say it for us
+            connection.commit()
+            connection.set_autocommit(True)
+        vendors.check_version(connection)
 
     def _rest(self, connection: Any) -> None:
         """Do for a connection what Django does after a request."""
@@ -185,22 +214,31 @@ class Database:
                 name = vendors.take(connection, turn)
                 if joined:
                     # what we write is seen by others only when the host's transaction ends
-                    self._own.turns = (*self._own.turns, name)
+                    turns.hold(connection, name)
                 else:
-                    stack.callback(self._leave, connection, name)
+                    stack.callback(turns.let_go, connection, name)
             if not joined:
                 vendors.read_committed(connection)
-            elif self._own.turns and connection.in_atomic_block:
-                transaction.on_commit(lambda: self._leave_turns(connection), using=self._using, robust=True)
             yield
 
-    def _leave_turns(self, connection: Any) -> None:
-        """Let go of the turns of a transaction of the host's that is over: nobody tells us when one is undone."""
-        for name in self._own.turns:
-            self._leave(connection, name)
-        self._own.turns = ()
+    def leave_to_parent(self) -> None:
+        """Have nothing more to do with a connection of ours that the parent of this process opened."""
+        opened, self._own.opened = self._own.opened, None
+        connection = connections[self._using] if opened is not None else None
+        if connection is None or connection.connection is not opened or vendors.is_in_memory(connection):
+            return
+        if not connection.in_atomic_block:
+            vendors.leave_to_parent(opened)
+            connection.connection = None
 
-    def _leave(self, connection: Any, name: str) -> None:
-        # where the session is lost, so is the turn
-        with contextlib.suppress(Error):
-            vendors.leave(connection, name)
+
+_every: weakref.WeakSet[Database] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for database in list(_every):
+        database.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - not where there is no fork
+    os.register_at_fork(after_in_child=_after_fork)

@@ -8,6 +8,7 @@ Rule: no message shows parameters of a statement.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from datetime import UTC, datetime
 from typing import Any
@@ -15,14 +16,19 @@ from typing import Any
 from linkback.errors import StoreError
 from linkback.store.collisions import MYSQL, POSTGRES
 from linkback.store.keys import hashed
+from linkback.store.versions import check_mysql
 
 VENDORS = frozenset({"sqlite", "postgresql", "mysql"})
 #: what SQLite says at once, where others are to be let go first. SQLITE_BUSY is not here: it has waited already
 _SQLITE = frozenset({sqlite3.SQLITE_BUSY_SNAPSHOT, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_LOCKED_SHAREDCACHE})
 #: how a database says that a table is not there: SQLSTATE, error number
 _NO_TABLE = frozenset({"42P01", 1146})
-#: how many seconds MySQL waits for a lock on a name
+#: how many seconds to wait for another's lock, as the other store does
 _WAIT = 5
+#: PostgreSQL's limit for that in this transaction, unless the project has one of its own
+_LIMIT = "CASE current_setting('lock_timeout') WHEN '0' THEN set_config('lock_timeout', %s, true) END"
+#: what a parent of this process opened and this one must not even close
+_of_parents: list[Any] = []
 _NOW = {"postgresql": "SELECT clock_timestamp() AT TIME ZONE 'UTC'", "mysql": "SELECT UTC_TIMESTAMP(6)"}
 
 
@@ -36,9 +42,31 @@ def begin(connection: Any, turn: str | None, *, joined: bool) -> None:
         if connection.vendor == "postgresql":
             if not joined and connection.settings_dict["OPTIONS"].get("isolation_level") is not None:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            # in this order: the wait for the turn has the limit
+            asked: dict[str, object] = {} if joined else {_LIMIT: f"{_WAIT}s"}
             if turn is not None:
-                number = int.from_bytes(hashed(turn)[:8], "big", signed=True)
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+                asked["pg_advisory_xact_lock(%s)"] = int.from_bytes(hashed(turn)[:8], "big", signed=True)
+            if asked:
+                cursor.execute(f"SELECT {', '.join(asked)}", [*asked.values()])
+
+
+def check_version(connection: Any) -> None:
+    """Raise `StoreError` for a server that is too old; Django asked it once, when it first connected."""
+    if connection.vendor == "mysql":
+        check_mysql(f"database {connection.alias!r}", connection.mysql_server_info)
+
+
+def leave_to_parent(driver: Any) -> None:
+    """Forget a driver's connection that came here by a fork: nothing said here may reach the server, not even goodbye,
+    and SQLite wants it never touched."""
+    _of_parents.append(driver)
+    # PyMySQL's
+    socket = getattr(driver, "_sock", driver)
+    if hasattr(socket, "fileno"):
+        # some drivers say goodbye when the process ends
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, socket.fileno())
+        os.close(nowhere)
 
 
 def is_in_memory(connection: Any) -> bool:

@@ -1,6 +1,7 @@
 """`manage.py linkback`: the work behind the endpoints, and what an operator asks of it.
 
-Rule: everything is done by the `Site` of the settings, and the exit codes are those of the `linkback` command.
+Rule: everything is done by the `Site` of the settings, and the exit codes are those of the `linkback` command. Only
+the worker starts threads: a process of another verb, which ends at once, would take what they do with it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from linkback import doctor, explain
 from linkback.adapters.django import blog, conf
 from linkback.adapters.django.runners import DjangoRunner
 from linkback.errors import FetchError, LinkbackError
-from linkback.jobs import Embedded, External
+from linkback.jobs import Embedded
 from linkback.plaintext import collapse
 from linkback.site import utcnow
 
@@ -50,7 +51,13 @@ class Command(BaseCommand):
         worker.add_argument("--grace", type=float, default=6.0, help="Seconds to end what is begun, when stopped; 6.")
         drain = verb("drain", self.drain, "Do all work that is due, and end: for cron.")
         drain.add_argument("--patience", type=float, default=5.0, help="Wait for what is due in so many seconds; 5.")
-        verb("doctor", self.doctor, "Look whether the blog is ready to receive: database, endpoints, clock, worker.")
+        examine = verb(
+            "doctor", self.doctor, "Look whether the blog is ready to receive: database, endpoints, clock, worker."
+        )
+        examine.add_argument(
+            "--page", action="append", default=[], dest="posts", metavar="URL",
+            help="Look at this post, by URL or path, not at the blog's address. Repeatable.",
+        )  # fmt: skip
         publish = verb("publish", self.publish, "Owe what the post at URL tells; the worker or drain tells it.")
         publish.add_argument("post", metavar="URL", help="Its URL, or its path on the blog.")
         publish.add_argument("--force", action="store_true", help="Also where it says what it said before.")
@@ -78,7 +85,7 @@ class Command(BaseCommand):
         logging.getLogger("linkback").setLevel(logging.INFO)
         site, stopping = blog.site(), threading.Event()
         # other processes bring the work, and cannot call
-        site.run_by(DjangoRunner(Embedded(threads, poll=2.0), conf.read().using))
+        site.run_by(DjangoRunner(Embedded(threads, poll=2.0), conf.read().using, keep=True))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
         site.start()
@@ -91,15 +98,15 @@ class Command(BaseCommand):
     def drain(self, patience: float, **options: Any) -> int:
         """Do what is due."""
         site = blog.site()
-        site.run_by(External())
         done = site.drain(patience=patience)
         self._say(f"{done} job{'' if done == 1 else 's'} done")
         return 0
 
-    def doctor(self, **options: Any) -> int:
+    def doctor(self, posts: list[str], **options: Any) -> int:
         """Say what the doctor finds."""
         site = blog.site()
-        steps = doctor.steps(conf.read().fetcher(), [site.pages], site.store)
+        pages = [blog.link(post) for post in posts]
+        steps = doctor.steps(site.fetch, [site.pages], site.store, pages=pages, command="manage.py linkback")
         for step in steps:
             for line in explain.lines(step):
                 self._say(line)
