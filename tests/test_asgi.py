@@ -24,6 +24,7 @@ from starlette.routing import Mount, Route
 from linkback import Claim, ConfigurationError, Policy, Site, Sites, StoreError, open_store
 from linkback.adapters import asgi
 from linkback.adapters.asgi import ASGIApp, LinkbackMiddleware, Message, Receive, Scope, Send, around, endpoints
+from linkback.adapters.pool import THREADS
 from linkback.fetch import Fetcher
 from linkback.jobs import External
 from linkback.protocols import BUILTIN, Protocol
@@ -248,6 +249,22 @@ def test_the_prefix_and_the_public_url_can_be_chosen(site: Site) -> None:
     assert talk(app, scope_of("/lbx"))[1]["body"] == b"post"
 
 
+@pytest.mark.parametrize("prefix", ["/\u9023\u7d50", "\u9023\u7d50/", "/%E9%80%A3%E7%B5%90"])
+def test_a_prefix_may_be_in_any_script(site: Site, prefix: str) -> None:
+    app = around(saying(*POST), site, prefix=prefix)
+    first = talk(app, scope_of())[0]
+    assert fields(first)["x-pingback"] == "https://t.example/%E9%80%A3%E7%B5%90/pingback"
+    assert talk(app, scope_of("/\u9023\u7d50/healthz"))[0]["status"] == 200
+
+
+def test_a_public_url_may_be_in_any_script(site: Site) -> None:
+    base = "https://b\u00fccher.example/\u9023"
+    known = "https://xn--bcher-kva.example/%E9%80%A3"
+    assert fields(talk(around(saying(*POST), site, base=base), scope_of())[0])["x-pingback"] == f"{known}/pingback"
+    taken = talk(endpoints(site, base=base), scope_of("/webmention", "POST", headers=KIND), arriving(FORM))[0]
+    assert fields(taken)["location"].startswith(f"{known}/status/")
+
+
 def test_each_message_of_the_host_leaves_before_the_next_is_made(site: Site) -> None:
     gone: list[Message] = []
     seen: list[int] = []
@@ -444,12 +461,74 @@ def test_strangers_who_wait_keep_none_of_the_host_s_pages_waiting(gate: Gate) ->
             strangers.submit(posted, f"{url}/linkback/webmention", {**claim, "source": f"https://s.example/{number}"})
             for number in range(50)
         ]
-        for _ in range(asgi.THREADS):
+        for _ in range(THREADS):
             assert gate.reached.acquire(timeout=30)
         assert read(f"{url}/quick").startswith(b"post<!--")
+        # nor those who only read: a thread on a static page, or who looks whether the blog is well
+        for path in ("linkback.js", "thread?target=https%3A%2F%2Ft.example%2Fquick", "healthz"):
+            assert read(f"{url}/linkback/{path}")
         assert not any(each.done() for each in waiting)
         gate.opened.set()
         assert {each.result()[0] for each in waiting} == {201}
+
+
+@pytest.mark.parametrize("path", ["/post", "/linkback/healthz", "/linkback/webmention"])
+def test_the_host_may_keep_all_of_its_own_threads_busy(gate: Gate, path: str) -> None:
+    """As one does that fetches pages of this very process in them."""
+    site = Site("https://t.example", store="sqlite://", fetch=FakeWeb(), runner=External(), resolve=gate.resolve)
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def whole() -> None:
+        asyncio.get_running_loop().set_default_executor(concurrent.futures.ThreadPoolExecutor(1))
+        busy = asyncio.create_task(asyncio.to_thread(gate.opened.wait, 60))
+        await asyncio.sleep(0)
+        try:
+            async with asyncio.timeout(30):
+                method = "POST" if path.endswith("webmention") else "GET"
+                await around(saying(*POST), site)(scope_of(path, method), receive, send)
+        finally:
+            gate.opened.set()
+            await busy
+
+    with site:
+        asyncio.run(whole())
+    assert sent[-1]["type"] == "http.response.body"
+
+
+def test_where_no_function_of_the_host_s_is_asked_a_page_waits_for_no_thread(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[threading.Thread] = []
+
+    def find(url: str) -> str:
+        asked.append(threading.current_thread())
+        return url
+
+    monkeypatch.setattr(site, "find", find)
+    assert "x-pingback" in fields(talk(around(saying(*POST), site), scope_of())[0])
+    assert asked == [threading.current_thread()]
+
+
+def test_threads_are_let_go_when_the_server_ends(gate: Gate) -> None:
+    site = Site("https://t.example", store="sqlite://", fetch=FakeWeb(), runner=External(), resolve=gate.resolve)
+    before = set(threading.enumerate())
+
+    def ours() -> set[str]:
+        names = {thread.name for thread in set(threading.enumerate()) - before}
+        return {name.rpartition("_")[0] for name in names if name.startswith("linkback-")}
+
+    host = Starlette(routes=[Route("/post", lambda request: HTMLResponse("<p>post"))], lifespan=asgi.lifespan(site))
+    with served_by_uvicorn(around(host, site), lifespan="on") as url:
+        read(f"{url}/post")
+        posted(f"{url}/linkback/webmention", {"source": "https://s.example/", "target": "https://t.example/post"})
+        assert {"linkback-pages", "linkback-claims", "linkback-reads"} <= ours()
+    eventually(lambda: not ours())
 
 
 @pytest.mark.parametrize("lifespan", ["off", "on"])

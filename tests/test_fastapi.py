@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import gzip
 import importlib
@@ -17,17 +18,20 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from fastapi import Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Route
 
 from linkback import Claim, ConfigurationError, Policy, Site, Sites, Status, StoreError, open_store
 from linkback.adapters import asgi
 from linkback.adapters import fastapi as adapter
 from linkback.adapters.fastapi import AsyncSite, current_site, install
+from linkback.adapters.pool import THREADS
+from linkback.fetch import Fetcher
 from linkback.jobs import External
 from linkback.startup import Trouble
 from linkback.testing import FakeWeb
@@ -35,6 +39,7 @@ from linkback.verbs import find_endpoints
 from linkback.web.render import Comment
 from tests import signposting
 from tests.asgi_serving import fields, scope_of, served_by_uvicorn, talk
+from tests.serving import LOOPBACK, eventually
 
 GUIDE = Path(__file__).parent.parent / "docs/guides/fastapi.md"
 SOURCE, TARGET = "https://s.example/note", "https://t.example/post"
@@ -141,6 +146,69 @@ def test_an_application_has_one_blog(site: Site) -> None:
     app = installed(site)
     with pytest.raises(ConfigurationError, match="already"):
         install(app, site)
+
+
+def routed(*paths: str, within: str = "") -> APIRouter:
+    router = APIRouter(prefix=within)
+    for path in paths:
+        router.add_api_route(path, answer)
+    return router
+
+
+def with_mounted(path: str, *inside: str) -> FastAPI:
+    app = FastAPI()
+    app.mount(path, Starlette(routes=[Route(each, answer) for each in inside]))
+    return app
+
+
+def with_included(*routers: APIRouter) -> FastAPI:
+    app = FastAPI()
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+SHADOWED = {
+    "/linkback/stats": lambda: with_included(routed("/linkback/stats")),
+    "/linkback/{name}": lambda: with_included(routed("/{name}", within="/linkback")),
+    "/linkback/": lambda: with_mounted("/linkback"),
+    "/linkback/about": lambda: with_mounted("/", "/linkback/about"),
+}
+
+
+@pytest.mark.parametrize(("path", "made"), SHADOWED.items())
+def test_a_route_that_would_never_be_asked_for_is_refused_at_once(
+    site: Site, path: str, made: Callable[[], FastAPI]
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        install(made(), site)
+    assert str(caught.value).startswith(f"{path} would never be asked for")
+    install(made(), site, prefix="/elsewhere")
+
+
+def test_a_route_that_comes_under_the_endpoints_later_is_a_warning_at_the_start(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = installed(site)
+    app.include_router(routed("/stats", within="/linkback"))
+
+    async def live() -> None:
+        async with app.router.lifespan_context(app):
+            pass
+
+    asyncio.run(live())
+    assert [record.getMessage() for record in caplog.records] == [
+        "/linkback/stats would never be asked for, as the endpoints stand there: give install another prefix="
+    ]
+
+
+def test_routes_beside_the_endpoints_and_those_for_any_path_are_the_host_s_own(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = with_included(routed("/linkback", "/linkbacks/x", "/{path:path}"))
+    app.mount("/static", Starlette())
+    install(app, site)
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("prefix", ["", "/"])
@@ -331,6 +399,54 @@ def test_the_loop_runs_on_while_a_call_waits_for_the_store(call: Any, told: Any,
 
     with site:
         assert told(asyncio.run(watched())) == expected
+
+
+def test_many_posts_are_published_at_once_that_show_their_threads() -> None:
+    """More than there are threads of any kind: each is fetched from this very process, which needs some to show it."""
+    app = FastAPI()
+    with (
+        concurrent.futures.ThreadPoolExecutor(40) as people,
+        served_by_uvicorn(app, lifespan="off") as url,
+        Site(url, store="sqlite://", fetch=Fetcher(allow=LOOPBACK), runner=External(), resolve=str) as site,
+    ):
+        install(app, site)
+
+        @app.get("/posts/{number}", response_class=HTMLResponse)
+        async def post(number: int, blog: Blog) -> str:
+            return HTML + await blog.thread(f"{url}/posts/{number}", empty=True)
+
+        @app.put("/posts/{number}")
+        async def save(number: int, blog: Blog) -> int:
+            return len(await blog.publish(f"{url}/posts/{number}"))
+
+        def saved(number: int) -> bytes:
+            request = urllib.request.Request(f"{url}/posts/{number}", method="PUT")
+            with urllib.request.urlopen(request, timeout=60) as response:
+                told: bytes = response.read()
+                return told
+
+        assert set(people.map(saved, range(40))) == {b"1"}
+
+
+def test_what_was_to_be_recorded_is_recorded_though_nobody_waits_for_it_any_more() -> None:
+    """Also where it had not begun, as all threads were busy."""
+    store = Gated(open_store("sqlite://"))
+    with Site("https://t.example", store=store, fetch=FakeWeb(), runner=External()) as site:
+
+        async def given_up() -> None:
+            store.gate.clear()
+            tasks = [
+                asyncio.create_task(AsyncSite(site).publish(f"https://t.example/{number}", HTML))
+                for number in range(THREADS + 1)
+            ]
+            await asyncio.sleep(0)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        asyncio.run(given_up())
+        store.gate.set()
+        eventually(lambda: len(site.deliveries()) == THREADS + 1)
 
 
 def test_the_guide_integrates_in_six_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

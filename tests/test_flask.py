@@ -14,7 +14,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Blueprint, Flask, Response, abort, render_template_string, request, send_file, stream_with_context
@@ -26,7 +26,8 @@ from linkback.errors import ConfigurationError, StoreError
 from linkback.jobs import External
 from linkback.model import Claim, Delivery, Mention, Outcome, Status
 from linkback.policy import Policy
-from linkback.protocols import BUILTIN
+from linkback.protocols import BUILTIN, advertise_markup
+from linkback.protocols.trackback import TrackBack
 from linkback.site import Site
 from linkback.sites import Sites
 from linkback.store import open_store
@@ -35,6 +36,9 @@ from linkback.verbs import find_endpoints
 from linkback.web.render import Comment
 from tests import signposting
 from tests.serving import eventually, pages, served
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 QUICK = Policy(settle_seconds=0, recheck_days=0)
 BOB = "https://bob.example"
@@ -271,19 +275,27 @@ def test_a_function_of_the_host_that_breaks_shows_nobody_an_error_page() -> None
     with make_site(resolve=resolve) as site:
         Linkback(app, site=site)
         answer = app.test_client().post(**claim_by("webmention"))
-        assert (answer.status_code, b"OUR" in answer.data) == (500, False)
+        assert (answer.status_code, b"OUR" in answer.data) == (503, False)
         assert app.test_client().get("/post").data == b"<h1>A post</h1>"
 
 
-def test_a_sender_who_leaves_in_the_middle_does_no_harm(site: Site) -> None:
-    class Gone(io.BytesIO):
+class InvalidChunkSize(Exception):
+    """As gunicorn has it: neither an OSError nor a ValueError."""
+
+
+@pytest.mark.parametrize("failure", [ConnectionResetError, InvalidChunkSize, ValueError, EOFError])
+def test_a_body_that_cannot_be_read_is_the_senders_own_fault(site: Site, failure: type[Exception]) -> None:
+    """The sender left, or wrote what is no chunk."""
+
+    class Broken(io.BytesIO):
         def read(self, *size: Any) -> bytes:
-            raise ConnectionResetError
+            raise failure("zz")
 
     app = make_app()
+    app.register_error_handler(Exception, _shout)
     Linkback(app, site=site)
-    left = {"wsgi.input": Gone(), "CONTENT_LENGTH": "20"}
-    answer = app.test_client().post("/linkback/webmention", environ_overrides=left)
+    broken = {"wsgi.input": Broken(), "wsgi.input_terminated": True}
+    answer = app.test_client().post("/linkback/webmention", environ_overrides=broken)
     assert (answer.status_code, answer.text) == (400, "the request could not be read\n")
 
 
@@ -310,7 +322,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (memory(SITE=None), r'app\.config\["LINKBACK_SITE"\] is missing: set it to .*https://bob\.example'),
     (memory(SITE="bob.example"), 'app.config."LINKBACK_SITE".'),
     (memory(SIET=BOB), 'LINKBACK_SIET".* is no setting of linkback; is .*LINKBACK_SITE".* meant'),
-    (memory(MODERATE="yes"), 'LINKBACK_MODERATE".* must be True'),
+    (memory(MODERATE="maybe"), 'LINKBACK_MODERATE".* must be True'),
     (memory(WORKERS=-1), 'LINKBACK_WORKERS"'),
     (memory(PREFIX="/"), "prefix"),
     (memory(PREFIX="/post"), '/post stands where the endpoints would: set .*LINKBACK_PREFIX"'),
@@ -362,14 +374,14 @@ def test_what_is_put_in_the_way_later_is_told_with_the_first_request(
 
 
 def test_work_that_nobody_does_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    with make_site(clock=lambda: AN_HOUR_AGO) as site:
+    with make_site(clock=lambda: AN_HOUR_AGO - timedelta(hours=1)) as site:
         site.receive(Claim("webmention", SOURCE, f"{BOB}/post"))
         app = make_app()
         Linkback(app, site=site)
         for _ in range(2):
             app.test_client().get("/post")
         [record] = caplog.records
-        assert "nobody does the work; keep flask linkback worker running" in record.getMessage()
+        assert "nobody does the work, or too few; keep flask linkback worker running" in record.getMessage()
 
 
 def test_a_factory_makes_applications_that_know_nothing_of_each_other() -> None:
@@ -610,8 +622,8 @@ APPLICATION = """
 class Project:
     """The folder of an application, and `flask linkback` in it. The environment speaks of another blog."""
 
-    def __init__(self, folder: Path) -> None:
-        (folder / "blog.py").write_text(textwrap.dedent(APPLICATION))
+    def __init__(self, folder: Path, application: str = APPLICATION) -> None:
+        (folder / "blog.py").write_text(textwrap.dedent(application))
         self._folder = folder
         self._environment = os.environ | {"LINKBACK_SITE": "https://other.example", "LINKBACK_DATABASE": "sqlite://"}
         self.database = f"sqlite:///{folder}/linkback.db"
@@ -649,10 +661,11 @@ def test_the_commands_act_for_the_blog_of_the_application(project: Project, sour
 
 
 def test_a_command_tells_of_work_that_nobody_does_but_where_it_does_it(project: Project) -> None:
-    with make_site(store=project.database, clock=lambda: AN_HOUR_AGO) as site:
+    with make_site(store=project.database, clock=lambda: AN_HOUR_AGO - timedelta(hours=1)) as site:
         site.receive(Claim("webmention", SOURCE, f"{BOB}/post"))
     _, text = project.run("jobs")
-    assert "nobody does the work; keep flask linkback worker running" in text
+    assert "nobody does the work" in text
+    assert "keep flask linkback worker running" in text
     _, text = project.run("drain", "--patience", "0")
     assert "nobody does the work" not in text
 
@@ -705,12 +718,112 @@ def test_an_application_without_a_blog_is_told_so() -> None:
         current_blog()
 
 
-def test_a_blog_of_the_applications_own_is_worked_for_by_the_command(site: Site) -> None:
-    """What asks a database by its name cannot know where such a blog keeps its records."""
+def test_a_blog_of_the_applications_own_is_acted_for_by_the_commands(site: Site) -> None:
+    """Wherever it keeps its records; it is as open after each as it was before."""
     app = make_app()
     Linkback(app, site=site)
     site.receive(Claim("pingback", SOURCE, f"{BOB}/post"))
     run = app.test_cli_runner().invoke
-    listed = run(args=["linkback", "list"])
-    assert (listed.exit_code, "use linkback and --database" in listed.output) == (1, True)
-    assert run(args=["linkback", "drain"]).exit_code == 0
+    for arguments, code, text in (
+        (["drain"], 0, "1 job done"),
+        (["list"], 0, SOURCE),
+        (["moderate", "rejected", "1"], 0, "rejected"),
+        (["recheck", "99"], 1, "no mention 99"),
+        (["publish", "--dry-run", SOURCE], 2, "no page of"),
+        (["list", "--app", "blog"], 2, "the application's blog has its own settings: --app means nothing there"),
+        (["drain", "--database", "sqlite://"], 2, "its own settings: --database means nothing there"),
+        (["list", "--site", "https://other.example"], 2, "not the blog of the application"),
+    ):
+        done = run(args=["linkback", *arguments])
+        assert (arguments, done.exit_code, text in done.output) == (arguments, code, True), done.output
+    assert [mention.status for mention in site.mentions(statuses=None)] == ["rejected"]
+
+
+def test_the_commands_see_and_touch_no_other_blog_of_the_database(project: Project) -> None:
+    """Two applications, one database: to each the other's mentions are not there."""
+    web = FakeWeb({SOURCE: "<a href='https://carol.example/post'>x</a>"})
+    with make_site(url="https://carol.example", store=project.database, fetch=web) as carol:
+        for site in (project.site, carol):
+            site.receive(Claim("webmention", SOURCE, f"{site.url}post"))
+            assert site.drain() == 1
+        [theirs] = carol.mentions()
+        listed = project.run("list", "--json")[1]
+        assert (f"{BOB}/post" in listed, "carol.example" in listed) == (True, False)
+        for command in (("moderate", "spam"), ("recheck",)):
+            assert project.run(*command, theirs.id) == (1, f"linkback: there is no mention {theirs.id}\n")
+        assert project.run("render", "--target", "https://carol.example/post")[1].startswith("linkback: no mentions of")
+        assert carol.mentions() == [theirs]
+
+
+PUBLISHING = """
+    from flask import Flask
+    from linkback.adapters.flask import Linkback
+
+    def resolve(url):
+        raise OSError("the database is away")
+
+    app = Flask(__name__)
+    app.config.update(LINKBACK_SITE="{site}", LINKBACK_DATABASE="sqlite:///linkback.db", LINKBACK_WORKERS=0,
+                      LINKBACK_NAME="Alice's", LINKBACK_PROTOCOLS=["trackback"], LINKBACK_RESOLVE=resolve{more})
+    Linkback(app)
+"""
+
+
+def listening(heard: list[str]) -> WSGIApplication:
+    """A page that prefers webmention and takes trackbacks."""
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        here = f"http://{environ['HTTP_HOST']}"
+        if environ["REQUEST_METHOD"] == "POST":
+            heard.append(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])).decode())
+            start_response("200 OK", [("Content-Type", "text/xml")])
+            return [b"<response><error>0</error></response>"]
+        head = advertise_markup((TrackBack(),), f"{here}/linkback", f"{here}/b")
+        start_response("200 OK", [("Content-Type", "text/html"), ("Link", '</wm>; rel="webmention"')])
+        return [f"<title>B</title>{head}<p>post".encode()]
+
+    return application
+
+
+@pytest.mark.parametrize("listed", [False, True], ids=["source", "feed"])
+def test_publish_speaks_as_the_application_does(tmp_path: Path, listed: bool) -> None:
+    """By its protocols, under its name, through the networks that its settings open."""
+    heard: list[str] = []
+    bodies = dict[str, str]()
+    with served(listening(heard)) as bob, served(pages(bodies)) as alice:
+        feed = f'<feed xmlns="http://www.w3.org/2005/Atom"><entry><link href="{alice}/a"/></entry></feed>'
+        bodies |= {"/a": f"<title>A</title><article><a href='{bob}/b'>B</a></article>", "/feed": feed}
+        project = Project(tmp_path, PUBLISHING.format(site=alice, more=", LINKBACK_ALLOW_NETWORKS='127.0.0.0/8'"))
+        about = ("--feed", f"{alice}/feed") if listed else (f"{alice}/a",)
+        code, text = project.run("publish", *about, "--json")
+        assert (code, '"protocol": "trackback"' in text) == (0, True), text
+        assert project.run("publish", *about)[0] == 0
+        assert project.run("unpublish", f"{alice}/a")[0] == 2
+    project.site.close()
+    assert [dict(urllib.parse.parse_qsl(body))["blog_name"] for body in heard] == ["Alice's"]
+
+
+def test_advice_names_the_settings_and_commands_of_the_application(tmp_path: Path) -> None:
+    with served(pages({})) as alice:
+        project = Project(tmp_path, PUBLISHING.format(site=alice, more=""))
+        told = project.run("doctor"), project.run("publish", f"{alice}/a")
+    project.site.close()
+    for code, text in told:
+        assert code == 1, text
+        assert 'open it with app.config["LINKBACK_ALLOW_NETWORKS"] 127.0.0.0/8' in text
+        assert "--allow" not in text
+
+
+def test_the_doctor_tells_of_a_function_of_the_application_that_fails_in_one_step(tmp_path: Path) -> None:
+    """As one that asks a database does while that is away."""
+    bodies = {"/": "<title>Home</title><a href=/a>a</a>", "/a": "<link rel=webmention href=/wm>"}
+    with served(pages(bodies)) as alice:
+        project = Project(tmp_path, PUBLISHING.format(site=alice, more=", LINKBACK_ALLOW_NETWORKS='127.0.0.0/8'"))
+        for arguments, step in (((), "endpoints"), (("--page", f"{alice}/a"), "page")):
+            code, text = project.run("doctor", "--json", *arguments)
+            failed = [line for line in text.splitlines() if '"verdict": "no"' in line]
+            assert (code, len(failed), f'"step": "{step}"' in failed[0]) == (1, 1, True), text
+            assert "resolve, the blog's own function, failed" in failed[0]
+            assert "OSError: the database is away" in failed[0]
+            assert "Traceback" not in text
+    project.site.close()

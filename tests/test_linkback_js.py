@@ -142,6 +142,21 @@ def test_the_script_draws_what_the_server_draws(
         assert (seen.errors, seen.warnings) == ([], [])
 
 
+def test_an_english_thread_reads_from_the_left_on_a_page_that_reads_from_the_right(browser: Browser) -> None:
+    """Each excerpt goes its own way, whatever stands around it."""
+    mentions = [mention(1, "A", excerpt="English."), mention(2, "B", excerpt="عربي then English.")]
+    drawn = render.thread(mentions)
+    with api(mentions) as at:
+        page = static_page(at, inside=drawn, lang="ar").replace("<html", '<html dir="rtl"')
+        scriptless = page.replace("<script", "<template").replace("</script>", "</template>")
+        for html in (page, scriptless):
+            with read(browser, html) as (seen, _):
+                ways = "each => each.map(one => [one.lang, getComputedStyle(one).direction])"
+                assert seen.locator(".linkback-thread").evaluate_all(ways) == [["en", "ltr"]]
+                assert [way for _, way in seen.locator(".linkback-excerpt").evaluate_all(ways)] == ["ltr", "rtl"]
+                assert seen.evaluate("getComputedStyle(document.querySelector('h1')).direction") == "rtl"
+
+
 def test_a_stranger_runs_no_script_and_is_not_called(browser: Browser) -> None:
     with api(HOSTILE) as at, read(browser, static_page(at)) as (page, seen):
         expect(page.locator(".linkback-thread h2")).to_have_text(f"{len(HOSTILE)} comments")

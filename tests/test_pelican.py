@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pelican import Pelican
+from pelican import Pelican, signals
 from pelican.settings import read_settings
 
 from linkback.adapters import pelican as plugin
@@ -73,11 +73,14 @@ class Folder:
             "LINKBACK_PUBLISH": True,
         } | settings
 
-    def build(self, **settings: Any) -> None:
-        """Build the blog; a setting that is None is left out."""
+    def pelican(self, **settings: Any) -> Pelican:
+        """A build of the blog, to be run; a setting that is None is left out."""
         given = {name: value for name, value in self.settings(**settings).items() if value is not None}
-        read = read_settings(override=given)
-        Pelican(read).run()
+        return Pelican(read_settings(override=given))
+
+    def build(self, **settings: Any) -> None:
+        """Build the blog."""
+        self.pelican(**settings).run()
 
     def upload(self) -> None:
         """Put the output on the web server."""
@@ -239,6 +242,66 @@ def test_templates_show_signposts_and_the_thread(alice: Folder, bob: Site) -> No
     assert [delivery.cause.value for delivery in alice.deliveries] == ["new"]
 
 
+@pytest.mark.parametrize("moment", ["finalized", "all_generators_finalized"])
+def test_a_build_within_a_build_leaves_the_other_as_it_is(alice: Folder, bob: Site, moment: str) -> None:
+    """As plugins do that build a blog once more for each other language, under a path of its own."""
+    french = alice.root / "french"
+    french.mkdir()
+    (french / "premier.md").write_text(f"Title: Premier\nDate: 2024-05-06\n\n[Bob]({bob.url}other)\n")
+    below = {"SITEURL": f"{alice.url}/fr", "LINKBACK_SITE": alice.url, "PATH": str(french)}
+    begun: list[object] = []
+
+    def build_again(sender: object) -> None:
+        if not begun:
+            begun.append(sender)
+            alice.build(OUTPUT_PATH=str(alice.root / "output" / "fr"), **below)
+
+    signal = getattr(signals, moment)
+    # whoever comes first is called first, and the other is not done yet
+    signals.finalized.disconnect(plugin._plugin.end)
+    with signal.connected_to(build_again):
+        alice.build(LINKBACK_SEND=False)
+    assert sorted(alice.owed()) == [("first.html", "queued"), ("fr/premier.html", "queued")]
+    output = alice.root / "output"
+    for name in ("first.html", "fr/premier.html"):
+        page = (output / name).read_text()
+        assert f'dc:identifier="{alice.url}/{name}"' in page
+        assert f'<link rel="webmention" href="{alice.url}/linkback/webmention"' in page
+
+
+# SITEURL, LINKBACK_SITE -> what the article is known by
+ADDRESSES = [
+    ("https://alice.example/fr", "https://alice.example", "https://alice.example/fr/first.html"),
+    ("https://alice.example/fr", "", "https://alice.example/fr/first.html"),
+    ("http://www.alice.example/fr/", "https://alice.example", "https://alice.example/fr/first.html"),
+    ("", "https://alice.example/blog", "https://alice.example/blog/first.html"),
+    ("http://localhost:8000", "https://alice.example/blog/", "https://alice.example/blog/first.html"),
+]
+
+
+@pytest.mark.parametrize(("siteurl", "site", "known"), ADDRESSES)
+def test_a_page_is_known_by_where_it_will_be(alice: Folder, siteurl: str, site: str, known: str) -> None:
+    alice.build(SITEURL=siteurl, LINKBACK_SITE=site, LINKBACK_PUBLISH=None, LINKBACK_SEND=False)
+    assert f'dc:identifier="{known}"' in (alice.root / "output" / "first.html").read_text()
+    if siteurl.startswith("https://"):
+        with Site(site or siteurl, store=f"sqlite:///{alice.root}/alice.db", runner=External()) as records:
+            assert [delivery.source for delivery in records.deliveries()] == [known]
+
+
+@pytest.mark.parametrize(
+    ("settings", "endpoints"),
+    [
+        ({"LINKBACK_PREFIX": "mentions"}, "https://alice.example/mentions"),
+        ({"LINKBACK_PREFIX": "/連"}, "https://alice.example/%E9%80%A3"),
+        ({"LINKBACK_BASE": "https://m.example/"}, "https://m.example"),
+    ],
+)
+def test_the_endpoints_stand_where_the_settings_say(alice: Folder, settings: dict[str, Any], endpoints: str) -> None:
+    alice.build(SITEURL="https://alice.example", LINKBACK_PUBLISH=False, **settings)
+    page = (alice.root / "output" / "first.html").read_text()
+    assert f'<link rel="webmention" href="{endpoints}/webmention"' in page
+
+
 def test_templates_show_nothing_where_no_blog_is_known(alice: Folder) -> None:
     alice.build(SITEURL="", LINKBACK_PUBLISH=None)
     page = (alice.root / "output" / "first.html").read_text()
@@ -261,6 +324,9 @@ def test_templates_show_nothing_where_no_blog_is_known(alice: Folder) -> None:
         ({"LINKBACK_ALLOW_NETWORKS": ["x"]}, "LINKBACK_ALLOW_NETWORKS"),
         ({"LINKBACK_SITE": 5}, "LINKBACK_SITE must be"),
         ({"LINKBACK_SITE": "alice.example"}, "LINKBACK_SITE must be"),
+        ({"LINKBACK_PREFIX": "/"}, "prefix of their own"),
+        ({"LINKBACK_PREFIX": "/a b"}, "a path such as /linkback, not '/a b'"),
+        ({"LINKBACK_BASE": "/mentions"}, "like https://bob.example/linkback, not '/mentions'"),
         ({"LINKBACK_LANGUAGE": 5, "LINKBACK_PUBLISH": False}, "LINKBACK_LANGUAGE must be"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta, timezone
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import html5lib  # type: ignore[import-untyped]
 import jinja2
 import mf2py
 import pytest
 from django.template import Context, Engine
 
+from linkback import urls
 from linkback.errors import ConfigurationError
 from linkback.model import Author
 from linkback.web import render, translations
@@ -119,12 +122,16 @@ def test_both_engines_draw_the_same_bytes(
 
 @case
 def test_a_fragment_is_well_formed(mentions: list[Any], comments: list[Comment], options: dict[str, Any]) -> None:
-    outline = Outline(without_the_hosts_markup(thread(mentions, comments, empty=True, **options)))
+    fragment = thread(mentions, comments, empty=True, **options)
+    html5lib.HTMLParser(strict=True).parseFragment(fragment)
+    outline = Outline(without_the_hosts_markup(fragment))
     ids = [attributes["id"] for _, attributes in outline.elements if "id" in attributes]
     assert [id for id, times in Counter(ids).items() if times > 1] == []
     assert all(re.fullmatch(r"[\w.-]+", id) for id in ids)
     [section] = outline.all("section")
     assert section["data-linkback"] == "no"
+    # a landmark has a name, and the heading is what it is called
+    assert section["aria-label"] == context(mentions, comments, **options)["thread"].heading
     assert (section["lang"], section["dir"]) in {("en", "ltr"), ("de", "ltr"), ("ja", "ltr"), ("ar", "rtl")}
 
 
@@ -170,6 +177,36 @@ def test_what_strangers_wrote_is_shown_as_text() -> None:
         assert shown.count(payload) >= 3
     known = {"class", "id", "lang", "dir", "data-linkback", "href", "rel", "datetime", "aria-label", "aria-hidden"}
     assert {name for _, attributes in outline.elements for name in attributes} == known
+
+
+ENGINES: dict[str, Callable[[str], str]] = {
+    "Jinja2": lambda source: jinja2.Environment(keep_trailing_newline=True).from_string(source).render(),
+    "Django": lambda source: str(Engine().from_string(source).render(Context())),
+}
+
+
+@pytest.mark.parametrize("evaluate", ENGINES.values(), ids=ENGINES.keys())
+@pytest.mark.parametrize("facepile", [True, False], ids=["faces", "listed"])
+def test_a_fragment_that_is_taken_for_a_template_runs_nothing(evaluate: Callable[[str], str], facepile: bool) -> None:
+    """As one that a build wrote to a file, and then includes."""
+    drawn = str(thread(HOSTILE, HOSTILE_COMMENTS, photos=True, facepile=facepile))
+    assert evaluate(drawn) == drawn
+
+
+@pytest.mark.parametrize(
+    "opener", ["{{ 7*7 }}", "{% raw %}", "{# y #}", "${7*7}", "#{7*7}", "`", "@php(7)", "<%= 7 %>"]
+)
+def test_what_opens_a_tag_for_a_site_generator_is_only_there_for_readers(opener: str) -> None:
+    source = f"https://s.example/?{opener}"
+    drawn = thread([replace(mention(0, f"a {opener}", source=source, excerpt=f"b {opener}"), author=Author(opener))])
+    assert opener not in drawn
+    assert not set("{}`@") & set(drawn)
+    outline = Outline(drawn)
+    assert f"a {opener}" in outline.words
+    assert f"b {opener}" in outline.words
+    assert opener in outline.words
+    linked = {attributes["href"] for attributes in outline.all("a")}
+    assert urls.serialised(source) in linked
 
 
 def test_strangers_text_finds_its_own_direction() -> None:
@@ -278,22 +315,34 @@ def test_an_environment_without_templates_still_has_its_filters() -> None:
     assert thread([mention(0)], templates=environment) == thread([mention(0)])
 
 
+#: what a template of the host's says -> where and why it fails
 BROKEN = {
-    "{% if %}": r"the template linkback/entry\.html, line 1: Expected an expression",
-    "{% include 'linkback/none.html' %}": r"linkback/none\.html",
-    "{{ entry.none.none }}": r"'linkback\.web\.thread\.Entry object' has no attribute 'none'",
-    "{{ 1 / 0 }}": "the template linkback/thread.html: division by zero",
-    "{{ 1 + 'a' }}": "unsupported operand",
-    "{% include 'linkback/entry.html' %}": "recursion",
-    "\udcff": "codec can't decode",
+    "{% if %}": "{entry}, line 1: Expected an expression",
+    "\n{% include 'linkback/none.html' %}": "{entry}, line 2: there is no template linkback/none.html",
+    "{{ entry.none.none }}": "{entry}, line 1: 'linkback.web.thread.Entry object' has no attribute 'none'",
+    "\n\n{{ 1 / 0 }}": "{entry}, line 3: division by zero",
+    "{{ 1 + 'a' }}": "{entry}, line 1: unsupported operand",
+    "{% include 'linkback/entry.html' %}": "{entry}, line 1: maximum recursion",
+    "\udcff": "linkback/entry.html: 'utf-8' codec can't decode",
 }
 
 
-@pytest.mark.parametrize(("source", "why"), BROKEN.items(), ids=BROKEN.keys())
-def test_a_template_that_fails_is_named(folder: Path, source: str, why: str) -> None:
-    (folder / "linkback" / "entry.html").write_bytes(source.encode("utf-8", "surrogateescape"))
-    with pytest.raises(ConfigurationError, match=why):
+@pytest.mark.parametrize(("source", "told"), BROKEN.items(), ids=BROKEN.keys())
+def test_a_template_that_fails_is_named_and_not_the_one_that_includes_it(folder: Path, source: str, told: str) -> None:
+    entry = folder / "linkback" / "entry.html"
+    entry.write_bytes(source.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ConfigurationError) as caught:
         thread([mention(0)], templates=folder)
+    assert str(caught.value).startswith(f"the template {told.replace('{entry}', str(entry))}")
+
+
+def test_a_filter_of_a_template_of_the_hosts_unescapes_nothing(folder: Path) -> None:
+    """Its result is a plain string, where ours know how they are written."""
+    filtered = "{{ entry.number }} {{ entry.name|upper }} {{ entry.name|e }} {{ '<' }} <br>"
+    (folder / "linkback" / "entry.html").write_text(filtered)
+    drawn = thread([mention(0, "a {{ 1 }}'<")], templates=folder)
+    name = "A &#123;&#123; 1 &#125;&#125;&#x27;&lt;"
+    assert f"1 {name} {name.replace('A', 'a')} &lt; <br>" in drawn
 
 
 def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
@@ -321,3 +370,9 @@ def test_a_host_may_walk_the_entries_itself() -> None:
         (2, "Ann liked this"),
         (3, "Pingback: Where next?"),
     ]
+
+
+@pytest.mark.parametrize("language", [None, 2, ["de"]])
+def test_a_language_that_is_no_text_is_said(language: Any) -> None:
+    with pytest.raises(ConfigurationError, match='language must be a code such as "de", or a Language, not '):
+        thread([], language=language)

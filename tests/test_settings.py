@@ -11,7 +11,7 @@ from linkback import urls
 from linkback.adapters.settings import Settings
 from linkback.errors import ConfigurationError
 from linkback.jobs import External
-from linkback.policy import Policy
+from linkback.policy import Outgoing, Policy
 from linkback.site import Site
 
 BOB = "https://bob.example/"
@@ -34,7 +34,11 @@ WRONG: list[tuple[Mapping[str, Any], str]] = [
     ({"SITE": f"{BOB}#x"}, "LINKBACK_SITE must be the public address"),
     ({"MODERATES": True}, "LINKBACK_MODERATES is no setting of linkback; is LINKBACK_MODERATE meant"),
     ({"QUUX": True}, "LINKBACK_QUUX is no setting of linkback; there are SITE, DATABASE"),
-    ({"MODERATE": "yes"}, "LINKBACK_MODERATE must be True to hold mentions"),
+    ({"MODERATE": "maybe"}, "LINKBACK_MODERATE must be True or False: whether mentions are held.*not 'maybe'"),
+    ({"MODERATE": 2}, "LINKBACK_MODERATE must be True or False.*not 2"),
+    ({"LOOSE": ""}, "LINKBACK_LOOSE must be True or False"),
+    ({"HOSTS": "old.example"}, "LINKBACK_HOSTS means nothing without LINKBACK_RESOLVE"),
+    ({"OUTGOING": {"post_only": True}}, "LINKBACK_OUTGOING must be a linkback.Outgoing"),
     ({"WORKERS": True}, "LINKBACK_WORKERS must be how many threads"),
     ({"WORKERS": -1}, "LINKBACK_WORKERS must be how many threads"),
     ({"PROTOCOLS": "webmention,gopher"}, "LINKBACK_PROTOCOLS must be those to speak.*'gopher'"),
@@ -44,7 +48,7 @@ WRONG: list[tuple[Mapping[str, Any], str]] = [
     ({"RESOLVE": 7}, "LINKBACK_RESOLVE must be a function"),
     ({"ALLOW_NETWORKS": "loopback"}, "LINKBACK_ALLOW_NETWORKS.*loopback"),
     ({"ALLOW_PORTS": "http"}, "LINKBACK_ALLOW_PORTS: a port is a number"),
-    ({"VERIFY": "now"}, "verify must be"),
+    ({"VERIFY": "now"}, 'LINKBACK_VERIFY must be "queued" or "inline", not \'now\''),
 ]
 
 
@@ -64,7 +68,8 @@ def test_no_setting_but_the_address_is_needed(tmp_path: Any, monkeypatch: pytest
 
 
 def test_lists_may_be_written_as_in_the_environment() -> None:
-    with site(PROTOCOLS="pingback, trackback", HOSTS="old.example", ALLOW_PORTS=81) as found:
+    lists = {"PROTOCOLS": "pingback, trackback", "HOSTS": "old.example", "ALLOW_PORTS": 81}
+    with site(RESOLVE=urls.canonical, **lists) as found:
         assert [protocol.name for protocol in found.protocols] == ["pingback", "trackback"]
         assert "old.example" in found.pages.hosts
 
@@ -81,6 +86,23 @@ def test_the_function_that_knows_the_posts_may_be_named(given: object) -> None:
 def test_a_policy_is_taken_as_it_is_but_for_what_is_said_beside_it(values: dict[str, Any], moderates: bool) -> None:
     made = settings(SITE=BOB, POLICY=Policy(moderate=True), **values)
     assert made._policy().moderate is moderates
+
+
+@pytest.mark.parametrize("given", [True, 1, "1", "true", "True", "YES", " on "], ids=repr)
+def test_true_may_be_written_as_in_the_environment(given: object) -> None:
+    """`from_prefixed_env` of Flask makes 1 a number, and leaves "True" a word."""
+    assert settings(SITE=BOB, MODERATE=given)._policy().moderate is True
+
+
+@pytest.mark.parametrize("given", [False, 0, "0", "false", "False", "no", "off"], ids=repr)
+def test_false_may_be_written_as_in_the_environment(given: object) -> None:
+    assert settings(SITE=BOB, POLICY=Policy(moderate=True), MODERATE=given)._policy().moderate is False
+
+
+def test_which_links_are_told_may_be_said() -> None:
+    page = "<a href='/other'>here</a> <a href='https://alice.example/'>there</a>"
+    with site(OUTGOING=Outgoing(skip_same_host=True)) as found:
+        assert [owed.target for owed in found.publish(f"{BOB}post", page)] == ["https://alice.example/"]
 
 
 def test_the_endpoints_stand_where_the_settings_say() -> None:

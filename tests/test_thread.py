@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
+from linkback.errors import ConfigurationError
 from linkback.model import Author
 from linkback.web import translations
 from linkback.web.thread import Comment, Entry, Thread, of
@@ -56,6 +58,49 @@ def test_times_are_shown_in_the_zone_that_is_asked_for() -> None:
     [entry] = of([mention(0)], timezone=timezone(timedelta(hours=12, minutes=30))).entries
     assert (entry.iso_time, entry.shown_time) == ("2010-06-02T00:30:00+12:30", "2 June 2010, 00:30")
     assert entry.time == START
+
+
+def test_a_time_zone_may_be_named() -> None:
+    [entry] = of([mention(0)], timezone="Europe/Berlin").entries
+    assert entry.shown_time == "1 June 2010, 14:00"
+
+
+@pytest.mark.parametrize("zone", ["Europe/Atlantis", "../etc/passwd", "Europe", "", None, 2])
+def test_a_time_zone_that_is_none_is_said(zone: Any) -> None:
+    with pytest.raises(ConfigurationError, match='such as "Europe/Berlin", not '):
+        of([mention(0)], timezone=zone)
+
+
+def test_a_time_from_before_there_were_zones_is_one_that_html_knows() -> None:
+    """Berlin was 53 minutes and 28 seconds ahead."""
+    [entry] = of([], [Comment("A reader", "first", datetime(1850, 6, 1, tzinfo=UTC))], timezone="Europe/Berlin").entries
+    assert entry.iso_time == "1850-06-01T00:53:28"
+
+
+@pytest.mark.parametrize("posted", ["2024-05-01", None, date(2024, 5, 1), 1714521600])
+def test_a_comment_without_a_time_is_refused_when_it_is_made(posted: Any) -> None:
+    with pytest.raises(TypeError, match=r"posted is a datetime, as datetime\.fromisoformat makes one, not "):
+        Comment("A reader", "first", posted)
+
+
+class Remark:
+    """A comment as a project's own model has it."""
+
+    author, text, posted = "A reader", "first", START
+
+
+@pytest.mark.parametrize(
+    ("comments", "told"),
+    [
+        ([Remark()], r"not a tests\.test_thread\.Remark: make .*Comment\(author, text, posted\) of each"),
+        ([Comment("A", "b", START, replies=[Remark()])], r"not a tests\.test_thread\.Remark"),  # type: ignore[list-item]
+        (Remark(), r"comments are a list of .*\.Comment, not tests\.test_thread\.Remark"),
+    ],
+    ids=["in a list", "as a reply", "alone"],
+)
+def test_what_is_no_comment_of_ours_is_named(comments: Any, told: str) -> None:
+    with pytest.raises(TypeError, match=told):
+        of([], comments)
 
 
 @pytest.mark.parametrize(

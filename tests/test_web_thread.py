@@ -14,6 +14,7 @@ from linkback.policy import Policy
 from linkback.site import Site
 from linkback.sites import Sites
 from linkback.testing import FakeWeb
+from linkback.web import render
 from linkback.web.app import App
 from linkback.wire import Request, Response
 
@@ -162,3 +163,20 @@ def test_nothing_else_is_done_with_them(site: Site, path: str) -> None:
 @pytest.mark.parametrize("path", ["/linkback.py", "/static/linkback.js", "/../app.py", "/linkback.js/", "/thread.html"])
 def test_no_other_file_is_served(site: Site, path: str) -> None:
     assert ask(site, path).status == 404
+
+
+def test_an_answer_is_told_by_its_author_and_in_its_own_words() -> None:
+    """And not by the line over it, which says what the thread says itself."""
+    answer = (
+        "<title>Zoe in reply to Hello</title><article class=h-entry><p><a class='p-author h-card' href='/'>Zoe</a>"
+        f"<span>in reply to</span><a class=u-in-reply-to href='{T}'>Hello</a></p>"
+        "<div class=e-content><p>I agree.</p><p>Fully.</p></div></article>"
+    )
+    web = FakeWeb({"https://s.example/answer": answer})
+    policy = Policy(settle_seconds=0, recheck_days=0)
+    with Site("https://bob.example", store="sqlite://", fetch=web, runner=External(), policy=policy) as site:
+        site.receive(Claim("webmention", "https://s.example/answer", T))
+        site.drain()
+        [entry] = told(ask(site, "/thread", AT_T))["entries"]
+        assert (entry["text"], entry["excerpt"]) == ("Zoe replied", "I agree. Fully.")
+        assert "I agree. Fully." in render.thread(site.mentions(T))

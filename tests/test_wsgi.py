@@ -10,7 +10,7 @@ import urllib.request
 import xmlrpc.client
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
-from wsgiref.util import setup_testing_defaults
+from wsgiref.util import FileWrapper, setup_testing_defaults
 from wsgiref.validate import validator
 
 import pytest
@@ -155,6 +155,59 @@ def test_the_chunks_of_the_host_pass_one_by_one_and_are_closed(site: Site) -> No
     assert chunks.closed
 
 
+KEPT: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
+    "a picture": ("GET", "image/png", ()),
+    "JSON": ("GET", "application/json", ()),
+    "the head of a page": ("HEAD", "text/html", ()),
+    "a page that is packed": ("GET", "text/html", (("Content-Encoding", "gzip"),)),
+}
+
+
+@pytest.mark.parametrize(("method", "kind", "more"), KEPT.values(), ids=KEPT.keys())
+def test_what_gets_no_tail_is_given_to_the_server_as_the_host_gave_it(
+    site: Site, method: str, kind: str, more: tuple[tuple[str, str], ...]
+) -> None:
+    """A server sends what its `wsgi.file_wrapper` made by itself, and only that."""
+    given = FileWrapper(io.BytesIO(b"bytes"))
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", kind), *more])
+        return given
+
+    environ: dict[str, Any] = {"PATH_INFO": "/post", "REQUEST_METHOD": method}
+    setup_testing_defaults(environ)
+    assert around(application, site)(environ, lambda *told: lambda data: None) is given
+
+
+def test_a_host_that_starts_with_its_first_chunk_gets_its_signposts(site: Site) -> None:
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/html")])
+        yield b"<p>post"
+
+    _, headers, body = call(around(application, site), "/post")
+    assert "X-Pingback" in dict(headers)
+    assert body.startswith(b"<p>post<!--")
+
+
+def test_a_host_that_starts_again_too_late_for_a_tail_is_told_of_none(site: Site) -> None:
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "image/png")])
+
+        def chunks() -> Iterator[bytes]:
+            try:
+                raise RuntimeError("no picture")
+            except RuntimeError:
+                start_response("200 OK", [("Content-Type", "text/html"), ("Content-Length", "3")], sys.exc_info())
+            yield b"<p>"
+
+        return chunks()
+
+    assert call(around(application, site), "/post")[1:] == (
+        [("Content-Type", "text/html"), ("Content-Length", "3")],
+        b"<p>",
+    )
+
+
 def test_a_host_that_starts_again_with_an_error_is_believed(site: Site) -> None:
     """PEP 3333 lets an application replace its headers with `exc_info`."""
 
@@ -174,6 +227,12 @@ def test_the_prefix_and_the_public_url_can_be_chosen(site: Site) -> None:
     assert dict(call(app, "/post")[1])["X-Pingback"] == "https://public.example/lb/pingback"
     assert call(app, "/lb/healthz")[0] == "200 OK"
     assert call(app, "/lbx")[2].startswith(b"<p>post</p>")
+
+
+def test_a_prefix_may_be_in_any_script(site: Site) -> None:
+    app = around(host(), site, prefix="/連結")
+    assert dict(call(app, "/post")[1])["X-Pingback"] == "https://t.example/%E9%80%A3%E7%B5%90/pingback"
+    assert call(app, "/連結/healthz".encode().decode("latin-1"))[0] == "200 OK"
 
 
 def test_a_path_with_odd_characters_is_advertised_as_it_is_linked(site: Site) -> None:

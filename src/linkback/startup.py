@@ -1,6 +1,8 @@
 """What an application can tell at its start of how it was put together, before anybody waits for it in vain.
 
-Rule: the records are asked and nothing else: no network, nothing written, and a store that fails is itself the answer.
+Rule 1: the records are asked, nothing else: no network, nothing written, and a store that fails is itself the answer.
+Rule 2: nobody asked, so what may be well is not told: cron that drains each hour has had its turn before work is late.
+        `linkback.doctor`, which a person asks, calls it idle after five minutes.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from linkback.site import Site, utcnow
 from linkback.sites import Sites
 
 #: how long due work may lie before it says that nobody does it
-_LATE = timedelta(minutes=5)
+_LATE = timedelta(minutes=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,15 @@ def troubles(blog: Site | Sites, *, worker: str = "linkback worker", now: dateti
 
 
 def _nobody_works(blog: Site | Sites, worker: str, now: datetime) -> list[Trouble]:
-    """Threads of this process begin with what lies about; where others are to do that, they should have."""
+    """Threads of this process begin with what lies about; where others are to do that, they should have.
+
+    Workers that have more than they can do leave work lying too, and no record tells them from none.
+    """
     found = blog.store.backlog(now, site=blog.url or None)
     if not isinstance(blog.runner, External) or found.oldest is None or now - found.oldest < _LATE:
         return []
-    message = f"{_jobs(found.due)} of linkback waiting since {found.oldest:%Y-%m-%d %H:%M} UTC: nobody does the work"
+    waits = f"{_jobs(found.due)} of linkback waiting since {found.oldest:%Y-%m-%d %H:%M} UTC"
+    message = f"{waits}: nobody does the work, or too few"
     return [Trouble("worker", message, f"keep {worker} running, or let threads of this process do it")]
 
 

@@ -2,8 +2,8 @@
 
 Rule 1: the host's answers pass through as they come, message by message, but for the signposts (`web.signposts` says
         which pages get those).
-Rule 2: nothing here blocks the event loop. What asks the store, or the host's own functions, does so in a thread;
-        strangers' requests have threads of their own, so that they keep none of the host's waiting.
+Rule 2: nothing here blocks the event loop. What asks the store, or the host's own functions, does so in a thread:
+        pages, strangers' claims and what they read have some each, so that none keeps another waiting.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 from linkback import urls
+from linkback.adapters import asyncsite
+from linkback.adapters.given import check_app, check_blog
+from linkback.adapters.pool import THREADS, Pool
 from linkback.site import Site
 from linkback.sites import Sites
 from linkback.startup import troubles
@@ -39,8 +41,8 @@ Lifespan = Callable[[Any], contextlib.AbstractAsyncContextManager[Any]]
 SCOPE_KEY = "linkback"
 #: how long a body may take to arrive, in seconds
 BODY_SECONDS = 30.0
-#: how many strangers are answered at once
-THREADS = 8
+#: how many of those are answered at once who only read: the script, the stylesheet, threads, the health of the blog
+READERS = 4
 #: messages that carry the body, or a part of it; any other that ends an answer takes nothing after it
 _BODIES = frozenset({"http.response.body", "http.response.zerocopysend"})
 _PATHSEND = "http.response.pathsend"
@@ -51,8 +53,10 @@ def endpoints(site: Site | Sites, *, base: str = "") -> ASGIApp:
     """The receiving endpoints of a site, or of many, as an ASGI application, to be served or mounted.
 
     `base` is its public URL, where the one in the requests is not (behind a proxy that rewrites it). Served by itself
-    it closes the site when the server ends; what is mounted is not told, so use `lifespan` there.
+    it closes the site when the server ends; what is mounted is not told, so use `lifespan` there. Raises `TypeError`
+    for what is neither a `Site` nor `Sites`.
     """
+    check_blog(site, "endpoints({})")
     app, desk = App(site, base=base), _Desk(site)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,6 +64,7 @@ def endpoints(site: Site | Sites, *, base: str = "") -> ASGIApp:
             await desk.answer(app, _paths(scope)[1], scope, receive, send)
         elif scope["type"] == "lifespan":
             await _live(site, receive, send)
+            desk.close()
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close"})
@@ -73,7 +78,8 @@ def around(app: ASGIApp, site: Site | Sites, *, prefix: str = PREFIX, base: str 
     HTML pages get `Link` and `X-Pingback` headers (next to any the host sets) and, at their end, the RDF block that
     TrackBack looks for; protocols.md A-49, A-71, A-91. `base` is the public URL of `prefix`; where it is not given, the
     blog's host, whatever the application is mounted under, and the prefix. Raises `ConfigurationError` for a prefix
-    that would take all of the host's pages.
+    that would take all of the host's pages or that no URL can have, and for a public URL that is none; `TypeError` for
+    an application or a blog that is none.
     """
     return LinkbackMiddleware(app, site, prefix=prefix, base=base)
 
@@ -82,24 +88,30 @@ class LinkbackMiddleware:
     """What `around` makes, for frameworks that want a class: `app.add_middleware(LinkbackMiddleware, site=site)`."""
 
     def __init__(self, app: ASGIApp, site: Site | Sites, *, prefix: str = PREFIX, base: str = "") -> None:
+        check_app(app, callable(app), "around(app, site)")
+        check_blog(site, "around(app, {})")
         self._app = app
         self._site = site
         self._signposts = Signposts(site, prefix=prefix, base=base)
         self._desk = _Desk(site)
+        self._threads = Pool("linkback-pages")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request for an endpoint, or have the host answer; websockets and lifespan are the host's."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            if scope["type"] == "lifespan":
+                self._threads.close()
+                self._desk.close()
             return
         mounted, path = _paths(scope)
         if path.startswith(self._signposts.prefix + "/"):
             inside = path.removeprefix(self._signposts.prefix)
-            await self._desk.answer(self._signposts.app(_quoted(mounted)), inside, scope, receive, send)
+            await self._desk.answer(self._signposts.app(urls.encoded_path(mounted)), inside, scope, receive, send)
             return
         await self._desk.open()
         scope[SCOPE_KEY] = self._site
-        await self._app(scope, receive, _Advertised(self._signposts, scope, send).pass_on)
+        await self._app(scope, receive, _Advertised(self._signposts, self._threads, scope, send).pass_on)
 
 
 def lifespan(site: Site | Sites, host: Lifespan | None = None) -> Lifespan:
@@ -107,16 +119,19 @@ def lifespan(site: Site | Sites, host: Lifespan | None = None) -> Lifespan:
 
     `host` is the application's own lifespan, which stands around it: what it opens is there while a job ends. What is
     queued stays queued, and nothing waits for it. What is wrong with the records is logged, a line for each trouble.
+    Raises `TypeError` for what is neither a `Site` nor `Sites`.
     """
+    check_blog(site, "lifespan({})")
 
     @contextlib.asynccontextmanager
     async def living(app: Any) -> AsyncIterator[Any]:
         async with host(app) if host is not None else contextlib.nullcontext() as state:
-            await asyncio.to_thread(_begin, site)
+            await asyncsite.calls.run(partial(_begin, site))
             try:
                 yield state
             finally:
-                await asyncio.to_thread(site.close)
+                await asyncsite.calls.run(site.close)
+                asyncsite.close()
 
     return living
 
@@ -142,13 +157,14 @@ class _Desk:
     def __init__(self, site: Site | Sites) -> None:
         self._site = site
         self._opened_in = 0
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="linkback-endpoints")
+        self._claims = Pool("linkback-claims", THREADS)
+        self._reads = Pool("linkback-reads", READERS)
 
     async def open(self) -> None:
         """Have the blog's work done from now on, also where the server tells nobody that it starts."""
         if self._opened_in != os.getpid():
             self._opened_in = os.getpid()
-            await asyncio.to_thread(self._site.start)
+            await self._reads.run(self._site.start)
 
     async def answer(self, app: App, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request by what `app` says of it; a client that left in the middle of its body gets nothing."""
@@ -160,15 +176,23 @@ class _Desk:
             await _write_response(_TOO_SLOW, scope, send)
             return
         if body is not None:
-            ask = partial(app.handle, _request(scope, body), path)
-            await _write_response(await asyncio.get_running_loop().run_in_executor(self._threads, ask), scope, send)
+            # a claim may wait for its source, which whoever only reads does not
+            threads = self._reads if scope["method"] in ("GET", "HEAD") else self._claims
+            response = await threads.run(partial(app.handle, _request(scope, body), path))
+            await _write_response(response, scope, send)
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._claims.close()
+        self._reads.close()
 
 
 class _Advertised:
     """One passage of a host's answer, signposts added where they belong."""
 
-    def __init__(self, signposts: Signposts, scope: Scope, send: Send) -> None:
+    def __init__(self, signposts: Signposts, threads: Pool, scope: Scope, send: Send) -> None:
         self._signposts = signposts
+        self._threads = threads
         self._scope = scope
         self._send = send
         self._signs = Signs()
@@ -212,12 +236,13 @@ class _Advertised:
             method=self._scope["method"],
             status=start["status"],
             host=_host(self._scope),
-            path=(_quoted(mounted + path) or "/") + _query(self._scope),
-            mounted=_quoted(mounted),
+            path=(urls.encoded_path(mounted + path) or "/") + _query(self._scope),
+            mounted=urls.encoded_path(mounted),
         )
         # `on` only asks the host's own functions which page it is where the answer may be one
-        may_wait = any(name.lower() == "content-type" and "html" in value.lower() for name, value in headers)
-        return await asyncio.to_thread(ask) if may_wait and start["status"] == 200 else ask()
+        may_be = any(name.lower() == "content-type" and "html" in value.lower() for name, value in headers)
+        waits = self._signposts.asks and may_be and start["status"] == 200
+        return await self._threads.run(ask) if waits else ask()
 
 
 def _paths(scope: Scope) -> tuple[str, str]:
@@ -229,10 +254,6 @@ def _paths(scope: Scope) -> tuple[str, str]:
     mounted, path = str(scope.get("root_path") or "").rstrip("/"), str(scope["path"])
     inside = path == mounted or path.startswith(mounted + "/")
     return mounted, path.removeprefix(mounted) if inside else path
-
-
-def _quoted(path: str) -> str:
-    return urls.quote_path(path.encode("utf-8", "replace").decode("latin-1"))
 
 
 def _query(scope: Scope) -> str:
@@ -251,7 +272,7 @@ def _host(scope: Scope) -> str:
 
 
 def _request(scope: Scope, body: bytes) -> Request:
-    path = (_quoted("".join(_paths(scope))) or "/") + _query(scope)
+    path = (urls.encoded_path("".join(_paths(scope))) or "/") + _query(scope)
     url = f"{scope.get('scheme', 'http')}://{_host(scope)}{path}"
     return Request(scope["method"], url, tuple(_pairs(scope["headers"])), body)
 

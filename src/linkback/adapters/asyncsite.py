@@ -1,15 +1,17 @@
 """A blog as coroutines see it: the calls of `Site` that read or write the store, each made in a thread.
 
-Rule: nothing is decided or kept here; what a call gives and raises is what `Site` says of it.
+Rule 1: nothing is decided or kept here; what a call gives and raises is what `Site` says of it.
+Rule 2: what fetches a page of the blog never waits in a thread that this page may need to be shown.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from typing import Any
 
+from linkback.adapters.pool import Pool
 from linkback.model import Delivery, Mention, Status
 from linkback.site import Site
 from linkback.store import ClaimRecord
@@ -17,6 +19,16 @@ from linkback.web import render
 from linkback.web.render import Comment, Markup
 
 _SHOWN = (Status.APPROVED,)
+#: where the store is asked, for all blogs of the process
+calls = Pool("linkback-calls")
+#: where a post is fetched first
+_fetches = Pool("linkback-fetches")
+
+
+def close() -> None:
+    """Let the threads go; a later call begins new ones."""
+    calls.close()
+    _fetches.close()
 
 
 class AsyncSite:
@@ -42,19 +54,21 @@ class AsyncSite:
         A connection of the host's belongs to the thread that opened it: to publish within its transaction, call
         `site.publish(…, connection=…)` there.
         """
-        return await asyncio.to_thread(self.site.publish, url, html, at=at, force=force, dry_run=dry_run)
+        threads = _fetches if html is None else calls
+        return await threads.run(partial(self.site.publish, url, html, at=at, force=force, dry_run=dry_run))
 
     async def unpublish(self, url: str, *, check: bool = False, dry_run: bool = False) -> list[Delivery]:
         """Owe the news that the post at `url` is deleted; see `Site.unpublish`."""
-        return await asyncio.to_thread(self.site.unpublish, url, check=check, dry_run=dry_run)
+        threads = _fetches if check else calls
+        return await threads.run(partial(self.site.unpublish, url, check=check, dry_run=dry_run))
 
     async def deliveries(self, source: str | None = None) -> list[Delivery]:
         """What is owed and was made, for one post or all; see `Site.deliveries`."""
-        return await asyncio.to_thread(self.site.deliveries, source)
+        return await calls.run(partial(self.site.deliveries, source))
 
     async def mentions(self, url: str | None = None, *, statuses: Collection[Status] | None = _SHOWN) -> list[Mention]:
         """The mentions of a post, or of the whole blog, approved ones by default; see `Site.mentions`."""
-        return await asyncio.to_thread(self.site.mentions, url, statuses=statuses)
+        return await calls.run(partial(self.site.mentions, url, statuses=statuses))
 
     async def thread(
         self,
@@ -64,7 +78,7 @@ class AsyncSite:
         language: str = "en",
         facepile: bool = True,
         photos: bool = False,
-        timezone: tzinfo = UTC,
+        timezone: tzinfo | str = UTC,
         empty: bool = False,
         templates: Any = None,
     ) -> Markup:
@@ -84,21 +98,21 @@ class AsyncSite:
                 templates=templates,
             )
 
-        return await asyncio.to_thread(drawn)
+        return await calls.run(drawn)
 
     async def count(self, url: str, comments: Iterable[Comment] = ()) -> int:
         """How many entries the thread of a post has: its mentions, the host's comments and their replies."""
         given = tuple(comments)
-        return await asyncio.to_thread(lambda: render.context(self.site.mentions(url), given)["thread"].count)
+        return await calls.run(lambda: render.context(self.site.mentions(url), given)["thread"].count)
 
     async def moderate(self, id: str, status: Status) -> Mention | None:
         """Give a mention the status that a person chose; None where there is no such mention. See `Site.moderate`."""
-        return await asyncio.to_thread(self.site.moderate, id, status)
+        return await calls.run(partial(self.site.moderate, id, status))
 
     async def recheck(self, id: str) -> bool:
         """Have the source of a mention looked at again now; see `Site.recheck`."""
-        return await asyncio.to_thread(self.site.recheck, id)
+        return await calls.run(partial(self.site.recheck, id))
 
     async def claim(self, id: str) -> ClaimRecord | None:
         """The claim of a receipt, with its state and reason; see `Site.claim`."""
-        return await asyncio.to_thread(self.site.claim, id)
+        return await calls.run(partial(self.site.claim, id))

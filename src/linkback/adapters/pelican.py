@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pelican
 from markupsafe import Markup
@@ -22,14 +23,14 @@ from pelican import signals
 from linkback import urls
 from linkback.adapters.settings import Settings
 from linkback.errors import ConfigurationError, LinkbackError, Refused, StoreError
-from linkback.fetch import make_fetcher
+from linkback.fetch import Openers, make_fetcher
 from linkback.following import not_deployed
 from linkback.jobs import External
 from linkback.model import JobKind, Outcome
 from linkback.site import Site
 from linkback.store import DEFAULT_STORE
 from linkback.web.render import thread
-from linkback.web.signposts import PREFIX
+from linkback.web.signposts import Signposts
 from linkback.wire import Fetch
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Build:
         self._own = {name: self._given.pop(name) for name in _OWN if name in self._given}
         self._siteurl = str(settings.get("SITEURL") or "")
         self._site: Site | None = None
+        self._signposts: Signposts | None = None
         self._broken = False
         self.posts: list[Any] = []
         for name, value in self._own.items():
@@ -82,6 +84,7 @@ class Build:
         if self._site is None and not self._broken and (self._given or self._own) and known:
             try:
                 self._site = self._settings.site(runner=External())
+                self._signposts = self._settings.signposts(self._site)
             except LinkbackError as error:
                 self._give_up(error)
         return self._site
@@ -95,9 +98,9 @@ class Build:
     def head(self, url: str, title: str = "") -> Markup:
         """The signposts of a page, for its `<head>`: `{{ linkback_head(article.url, article.title) }}`."""
         site = self.site
-        if site is None:
+        if site is None or self._signposts is None:
             return Markup()
-        base = self._given.get("BASE") or urls.origin(site.url) + "/" + self._given.get("PREFIX", PREFIX).strip("/")
+        base = self._signposts.public(site)
         return Markup(site.head(self._public(site, url), title=title, base=base))  # noqa: S704
 
     def thread(self, url: str, **options: Any) -> Markup:
@@ -113,9 +116,14 @@ class Build:
         return Markup(thread(mentions, **{"language": self._language, **options}))  # noqa: S704
 
     def _public(self, site: Site, url: object) -> str:
-        """The public URL of a page, which Pelican names by its path."""
-        path = str(url)
-        return path if urls.is_argument(path) else f"{site.url.rstrip('/')}/{path.lstrip('/')}"
+        """The public URL of a page, which Pelican names by its path below SITEURL.
+
+        A SITEURL on another host than the blog's is where somebody looks at what they write.
+        """
+        path, root = str(url), site.url
+        if (built := urls.parse(self._siteurl)) is not None and urls.served_by(built.href, root):
+            root = urls.origin(root) + built.path
+        return path if urls.is_argument(path) else f"{root.rstrip('/')}/{path.lstrip('/')}"
 
     def publish(self, output: str) -> None:
         """Record what the posts that were built into a folder owe, and send it where they are deployed already.
@@ -162,7 +170,8 @@ class Build:
 
     def _fetch(self, url: str) -> Fetch:
         networks, ports = (self._settings.words(name) for name in ("ALLOW_NETWORKS", "ALLOW_PORTS"))
-        return make_fetcher(networks, ports, contact=url)
+        openers = Openers(self._settings.named("ALLOW_NETWORKS"), self._settings.named("ALLOW_PORTS"))
+        return make_fetcher(networks, ports, contact=url, openers=openers)
 
     @property
     def _database(self) -> str:
@@ -178,36 +187,43 @@ class Build:
 
 
 class _Plugin:
-    """The receivers of Pelican's signals; they have one build at a time in hand."""
+    """The receivers of Pelican's signals. A plugin may build another site within a build, as for other languages."""
 
     def __init__(self) -> None:
-        self._build: Build | None = None
+        #: of each `Pelican` its build; None where its settings are wrong
+        self._builds: WeakKeyDictionary[Any, Build | None] = WeakKeyDictionary()
 
     def begin(self, sender: Any) -> None:
         """A `Pelican` has read its settings."""
+        self._builds[sender] = None
         try:
-            self._build = Build(sender.settings)
+            self._builds[sender] = Build(sender.settings)
         except ConfigurationError as error:
-            self._build = None
             log.error("linkback: %s", error)
+
+    def _of(self, generator: Any) -> Build | None:
+        """The build that a generator is part of: all that the two have in common are the settings."""
+        return next((build for sender, build in self._builds.items() if sender.settings is generator.settings), None)
 
     def equip(self, generator: Any) -> None:
         """A generator has made the environment of its templates."""
-        build = self._build
+        build = self._of(generator)
         generator.env.globals["linkback_head"] = build.head if build else lambda *_, **__: ""
         generator.env.globals["linkback_thread"] = build.thread if build else lambda *_, **__: ""
 
     def collect(self, generators: Iterable[Any]) -> None:
         """All is read, and nothing written yet: the articles and pages that are neither drafts nor hidden."""
-        if self._build is None:
+        generators = list(generators)
+        build = self._of(generators[0]) if generators else None
+        if build is None:
             return
         of = {pelican.ArticlesGenerator: "articles", pelican.PagesGenerator: "pages"}
         found = [(one, getattr(one, name)) for one in generators for kind, name in of.items() if isinstance(one, kind)]
-        self._build.posts = [post for one, posts in found for post in (*posts, *one.translations)]
+        build.posts = [post for one, posts in found for post in (*posts, *one.translations)]
 
     def end(self, sender: Any) -> None:
         """All is written."""
-        build = self._build
+        build = self._builds.pop(sender, None)
         if build is None:
             return
         try:

@@ -10,30 +10,34 @@ import difflib
 import importlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from linkback import urls
 from linkback.errors import ConfigurationError
-from linkback.fetch import make_fetcher
+from linkback.fetch import Openers, make_fetcher
 from linkback.jobs import Embedded, External, Runner
-from linkback.policy import Policy
+from linkback.ownpages import Resolve
+from linkback.policy import Outgoing, Policy
 from linkback.protocols import BUILTIN, Protocol
 from linkback.site import Site
 from linkback.store import DEFAULT_STORE, Storage
 from linkback.web.signposts import PREFIX, Signposts
 from linkback.wire import Fetch
 
+Known = Mapping[str, tuple[tuple[type, ...], str]]
+
 #: each setting, the types it takes, and what it is
-KNOWN: Mapping[str, tuple[tuple[type, ...], str]] = {
+KNOWN: Known = {
     "SITE": ((str,), 'the public address of the blog, such as "https://bob.example"'),
     "DATABASE": ((str,), 'a database URL, such as "sqlite:///linkback.db"'),
     "NAME": ((str,), "the name of the blog, as TrackBack sends it"),
     # or any callable
     "RESOLVE": ((str,), "a function from a URL to a post's permalink or None, or its dotted name"),
-    "HOSTS": ((str, list, tuple, set, frozenset), "other hosts that the blog's pages stand on"),
-    "MODERATE": ((bool,), "True to hold mentions until a person approves them"),
+    "HOSTS": ((str, list, tuple, set, frozenset), "other hosts that the blog's pages stand on, as RESOLVE knows them"),
+    "MODERATE": ((bool,), "True or False: whether mentions are held until a person approves them"),
     "POLICY": ((Policy,), "a linkback.Policy, instead of MODERATE"),
-    "LOOSE": ((bool,), "True to let links prove a claim that differ a little from its target"),
+    "OUTGOING": ((Outgoing,), "a linkback.Outgoing: which links are told, and how fast"),
+    "LOOSE": ((bool,), "True or False: whether links that differ a little from its target prove a claim"),
     "VERIFY": ((str,), '"queued" or "inline"'),
     "PROTOCOLS": ((str, list, tuple, set, frozenset), "those to speak, of webmention, pingback and trackback"),
     "WORKERS": ((int,), "how many threads of this process do the work; 0 where linkback worker or drain does it"),
@@ -44,27 +48,38 @@ KNOWN: Mapping[str, tuple[tuple[type, ...], str]] = {
     "BASE": ((str,), "the public URL of the endpoints, where it is not that path on the blog's host"),
 }
 _WORKERS = 4
+_VERIFY = ("queued", "inline")
+#: what True and False are called in an environment, as the command line takes them there
+_FLAGS = {
+    **dict.fromkeys(("true", "1", "yes", "on", "t", "y"), True),
+    **dict.fromkeys(("false", "0", "no", "off", "f", "n"), False),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Settings by their names in `KNOWN`; `named` says how a person finds one, for messages.
+    """Settings by their names in `known`, which are those of the framework; `named` says how a person finds one, for
+    messages.
 
     Raises `ConfigurationError` for a name that is not known and a value that is none of its types.
     """
+
+    known: ClassVar[Known] = KNOWN
 
     values: Mapping[str, Any]
     named: Callable[[str], str]
 
     def __post_init__(self) -> None:
         for name, value in self.values.items():
-            if name not in KNOWN:
-                near = difflib.get_close_matches(name, KNOWN, 1)
-                hint = f"; is {self.named(near[0])} meant?" if near else f"; there are {', '.join(KNOWN)}"
+            if name not in self.known:
+                near = difflib.get_close_matches(name, self.known, 1)
+                hint = f"; is {self.named(near[0])} meant?" if near else f"; there are {', '.join(self.known)}"
                 raise ConfigurationError(f"{self.named(name)} is no setting of linkback{hint}")
-            types, meaning = KNOWN[name]
-            if not (_is(value, types) or (name == "RESOLVE" and callable(value))):
-                raise ConfigurationError(f"{self.named(name)} must be {meaning}, not {value!r}")
+            if not (_is(value, self.known[name][0]) or (name == "RESOLVE" and callable(value))):
+                raise self._wrong(name, value)
+
+    def _wrong(self, name: str, value: object) -> ConfigurationError:
+        return ConfigurationError(f"{self.named(name)} must be {self.known[name][1]}, not {value!r}")
 
     def site(self, *, store: str | Storage | None = None, runner: Runner | None = None, **hooks: Any) -> Site:
         """The blog that the settings mean, over `store` where the framework has one of its own.
@@ -77,18 +92,20 @@ class Settings:
             raise ConfigurationError(f"{self.named('SITE')} is missing: set it to {KNOWN['SITE'][1]}")
         # one blog, by the address of its front page
         if not urls.is_argument(url) or any(mark in url for mark in ",?#"):
-            raise ConfigurationError(f"{self.named('SITE')} must be {KNOWN['SITE'][1]}, not {url!r}")
+            raise self._wrong("SITE", url)
+        resolve = self.resolve()
         return Site(
             url,
             store=store if store is not None else self.values.get("DATABASE", DEFAULT_STORE),
             fetch=self._fetcher(url),
             policy=self._policy(),
-            resolve=self.resolve(),
-            hosts=self.words("HOSTS"),
-            loose=self.values.get("LOOSE", False),
+            outgoing=self.values.get("OUTGOING"),
+            resolve=resolve,
+            hosts=self._hosts(resolve),
+            loose=self._flag("LOOSE"),
             protocols=self._protocols(),
             name=self.values.get("NAME", ""),
-            verify=self.values.get("VERIFY", "queued"),
+            verify=self._verify(),
             runner=runner if runner is not None else self._runner(),
             **hooks,
         )
@@ -100,39 +117,56 @@ class Settings:
     def _fetcher(self, url: str) -> Fetch:
         networks, ports = self.words("ALLOW_NETWORKS"), self.words("ALLOW_PORTS")
         try:
-            return make_fetcher(networks, ports, contact=url)
+            openers = Openers(self.named("ALLOW_NETWORKS"), self.named("ALLOW_PORTS"))
+            return make_fetcher(networks, ports, contact=url, openers=openers)
         except ConfigurationError as error:
             names = f"{self.named('ALLOW_NETWORKS')}, {self.named('ALLOW_PORTS')}"
             raise ConfigurationError(f"{names}: {error}") from error
 
     def _policy(self) -> Policy:
         policy = self.values.get("POLICY") or Policy()
-        return replace(policy, moderate=self.values["MODERATE"]) if "MODERATE" in self.values else policy
+        return replace(policy, moderate=self._flag("MODERATE")) if "MODERATE" in self.values else policy
+
+    def _hosts(self, resolve: Resolve | None) -> tuple[str, ...]:
+        hosts = self.words("HOSTS")
+        if hosts and resolve is None:
+            why = f"means nothing without {self.named('RESOLVE')}, which says what URLs on other hosts are posts"
+            raise ConfigurationError(f"{self.named('HOSTS')} {why}")
+        return hosts
+
+    def _verify(self) -> Any:
+        verify = self.values.get("VERIFY", _VERIFY[0])
+        if verify not in _VERIFY:
+            raise self._wrong("VERIFY", verify)
+        return verify
 
     def _runner(self) -> Runner:
         threads = self.values.get("WORKERS", _WORKERS)
         if threads < 0:
-            raise ConfigurationError(f"{self.named('WORKERS')} must be {KNOWN['WORKERS'][1]}, not {threads}")
+            raise self._wrong("WORKERS", threads)
         return Embedded(threads) if threads else External()
 
     def _protocols(self) -> tuple[Protocol, ...]:
         names = self.words("PROTOCOLS")
         unknown = next((name for name in names if name not in {protocol.name for protocol in BUILTIN}), None)
         if unknown is not None or ("PROTOCOLS" in self.values and not names):
-            raise ConfigurationError(f"{self.named('PROTOCOLS')} must be {KNOWN['PROTOCOLS'][1]}, not {unknown!r}")
+            raise self._wrong("PROTOCOLS", unknown)
         return tuple(protocol for protocol in BUILTIN if not names or protocol.name in names)
 
-    def resolve(self) -> Callable[[str], str | None] | None:
+    def resolve(self) -> Resolve | None:
         """The host's own function that knows its posts; raises `ConfigurationError` for a name that is not there."""
         given: Any = self.values.get("RESOLVE")
         if not isinstance(given, str):
             return given  # type: ignore[no-any-return]
         module, _, name = given.rpartition(".")
         try:
-            found: Callable[[str], str | None] = getattr(importlib.import_module(module), name)
+            found: Resolve = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError, ValueError) as error:
             raise ConfigurationError(f"{self.named('RESOLVE')} names {given!r}, which is not there: {error}") from error
         return found
+
+    def _flag(self, name: str) -> bool:
+        return _FLAGS[_spelled(self.values.get(name, False))]
 
     def words(self, name: str) -> tuple[str, ...]:
         """A setting that lists things: a list, or one string with commas, as in the environment."""
@@ -144,5 +178,11 @@ class Settings:
 
 
 def _is(value: object, types: tuple[type, ...]) -> bool:
+    if bool in types:
+        return _spelled(value) in _FLAGS
     # True is an int to Python, and no number of threads to anybody
-    return isinstance(value, types) and (bool in types or not isinstance(value, bool))
+    return isinstance(value, types) and not isinstance(value, bool)
+
+
+def _spelled(flag: object) -> str:
+    return str(flag).strip().lower()

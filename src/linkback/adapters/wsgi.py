@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from linkback import urls
+from linkback.adapters.given import check_app, check_blog
 from linkback.web.app import App
 from linkback.web.signposts import PREFIX, Signposts, Signs
 from linkback.wire import Headers, Request, Response
@@ -35,8 +36,10 @@ _REASONS |= {429: "Too Many Requests", 500: "Internal Server Error", 503: "Servi
 def endpoints(site: Site | Sites, *, base: str = "") -> WSGIApplication:
     """The receiving endpoints of a site, or of many, as a WSGI application, to be served or mounted.
 
-    `base` is its public URL, where the one in the requests is not (behind a proxy that rewrites it).
+    `base` is its public URL, where the one in the requests is not (behind a proxy that rewrites it). Raises
+    `TypeError` for what is neither a `Site` nor `Sites`.
     """
+    check_blog(site, "endpoints({})")
     app = App(site, base=base)
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -58,15 +61,20 @@ def around(app: WSGIApplication, blog: Site | Sites, *, prefix: str = PREFIX, ba
     HTML pages get `Link` and `X-Pingback` headers (next to any the host sets) and, at their end, the RDF block that
     TrackBack looks for; protocols.md A-49, A-71, A-91. `base` is the public URL of `prefix`; where it is not given, the
     blog's host, whatever the application is mounted under, and the prefix. Raises `ConfigurationError` for a prefix
-    that would take all of the host's pages.
+    that would take all of the host's pages or that no URL can have, and for a public URL that is none; `TypeError` for
+    an application or a blog that is none.
     """
+    check_app(app, callable(app), "around(app, site)")
+    check_blog(blog, "around(app, {})")
     signposts = Signposts(blog, prefix=prefix, base=base)
+    # a server gives the bytes of a path as if they were Latin-1
+    prefix = signposts.prefix.encode("utf-8", "replace").decode("latin-1")
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         blog.start()
         mounted, path = str(environ.get("SCRIPT_NAME", "")), str(environ.get("PATH_INFO", ""))
-        if path.startswith(signposts.prefix + "/"):
-            inside = len(signposts.prefix)
+        if path.startswith(prefix + "/"):
+            inside = len(prefix)
             own = {**environ, "SCRIPT_NAME": mounted + path[:inside], "PATH_INFO": path[inside:]}
             return _answer(signposts.app(urls.quote_path(mounted)), own, start_response)
         return _Advertised(app, signposts).answer(environ, start_response)
@@ -81,15 +89,22 @@ class _Advertised:
         self._app = app
         self._signposts = signposts
         self._signs = Signs()
+        self._begun = self._passed = False
 
     def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
-            self._signs = self._on(environ, status, headers)
+            # where the host's own chunks are with the server, nothing can follow them any more
+            self._begun, self._signs = True, Signs() if self._passed else self._on(environ, status, headers)
             headers = self._signs.added_to(headers)
             return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
 
+        head = environ.get("REQUEST_METHOD") == "HEAD"
         chunks = self._app(environ, start)
-        return _Body(chunks, self, head=environ.get("REQUEST_METHOD") == "HEAD")
+        if self._begun and (head or not self.tail):
+            # as it is: a server sends a `wsgi.file_wrapper` by itself, and knows the length of a list
+            self._passed = True
+            return chunks
+        return _Body(chunks, self, head=head)
 
     @property
     def tail(self) -> bytes:

@@ -22,6 +22,7 @@ from pathlib import Path
 from linkback import urls
 from linkback.errors import Reason, Refused, StoreError
 from linkback.forms import read_form
+from linkback.hooks import report
 from linkback.model import Answer, Claim, Mention
 from linkback.protocols import Protocol
 from linkback.site import Site
@@ -34,8 +35,8 @@ from linkback.wire import Headers, Request, Response
 
 log = logging.getLogger(__name__)
 
-#: seconds after which a sender may try again when our store is away
-_STORE_RETRY_SECONDS = 60
+#: seconds after which a sender may try again when our store, or the host's own code, is away
+_RETRY_SECONDS = 60
 _NOSNIFF = ("X-Content-Type-Options", "nosniff")
 _CORS = ("Access-Control-Allow-Origin", "*")
 _NO_STORE = ("Cache-Control", "no-store")
@@ -79,7 +80,7 @@ class App:
 
     def __init__(self, site: Site | Sites, *, base: str = "") -> None:
         self.site = site
-        self._base = base.rstrip("/")
+        self._base = urls.serialised(base).rstrip("/")
         self._protocols = {f"/{protocol.name}": protocol for protocol in site.protocols}
         self._routes: dict[str, Callable[[Request], Response]] = {
             "/healthz": self._health,
@@ -93,10 +94,10 @@ class App:
             response = self._route(request, path)
         except StoreError as error:
             _say_store_failed(error)
-            response = _json(503, {"error": "unavailable"}, ("Retry-After", str(_STORE_RETRY_SECONDS)))
-        except Exception:
-            log.exception("%s %s failed", request.method, path)
-            response = _json(500, {"error": "internal_error"})
+            response = _unavailable()
+        except Exception as error:  # noqa: BLE001 -- it is logged
+            theirs = report(log, f"{request.method} {path} failed", error)
+            response = _unavailable() if theirs else _json(500, {"error": "internal_error"})
         return Response(response.status, (*response.headers, _NOSNIFF), response.body)
 
     def max_body(self, path: str) -> int:
@@ -136,10 +137,10 @@ class App:
             answer = Answer(reason=refusal.reason, retry_after=refusal.retry_after)
         except StoreError as error:
             _say_store_failed(error)
-            answer = Answer(reason=Reason.UNAVAILABLE, retry_after=_STORE_RETRY_SECONDS)
-        except Exception:
-            log.exception("a request by %s failed", protocol.name)
-            answer = Answer(reason=Reason.INTERNAL)
+            answer = Answer(reason=Reason.UNAVAILABLE, retry_after=_RETRY_SECONDS)
+        except Exception as error:  # noqa: BLE001 -- it is logged
+            theirs = report(log, f"a request by {protocol.name} failed", error)
+            answer = Answer(reason=Reason.UNAVAILABLE if theirs else Reason.INTERNAL, retry_after=_RETRY_SECONDS)
         return protocol.write_reply(answer, request)
 
     def _exchange(self, protocol: Protocol, request: Request, path: str) -> Response:
@@ -227,6 +228,10 @@ def _say_store_failed(error: StoreError) -> None:
     # one line: a database that is away fails every request
     log.error("the store failed: %s", error)
     log.debug("the store failed", exc_info=error)
+
+
+def _unavailable() -> Response:
+    return _json(503, {"error": "unavailable"}, ("Retry-After", str(_RETRY_SECONDS)))
 
 
 def _target_of(request: Request) -> str:

@@ -18,6 +18,9 @@ MAX_TITLE, MAX_AUTHOR, MAX_EXCERPT = 250, 100, 500
 _HANDLE = re.compile(r"/(?:@|users/)([\w.-]+)(?:@([\w.-]+))?/?", re.ASCII)
 _BLANK_LINES = re.compile(r"\n[ \t]*\n\s*")
 _NOT_IN_AN_ID = re.compile(r"[^\w-]", re.ASCII)
+#: what begins a tag, an expression or a directive in templates of site generators (Jinja, Liquid, Go, JSX, Blade), or
+#: ends a text in JavaScript's; `<%` and `<?` are escaped anyhow
+_TAGS = str.maketrans({letter: f"&#{ord(letter)};" for letter in "{}`@"})
 _UNSEEN_KINDS = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 #: letters and marks that fonts leave blank
 _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0").union(
@@ -26,12 +29,15 @@ _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0").union(
 
 
 class Text(str):
-    """Plain text that Jinja2 and Django escape alike: each has its own idea of how to write a quotation mark."""
+    """Plain text that Jinja2 and Django escape alike: each has its own idea of how to write a quotation mark.
+
+    A fragment may end up in a file that a site generator takes for a template: what would be run there is escaped too.
+    """
 
     __slots__ = ()
 
     def __html__(self) -> str:
-        return escape(self)
+        return escape(self).translate(_TAGS)
 
 
 class Markup(str):
@@ -127,5 +133,8 @@ def web(url: str) -> Text:
 
 def own(url: str) -> Text:
     """A host's own URL, which may be relative to the post; "" where it does not lead to the web."""
-    parsed = urls.parse(urls.clean(url), "https://relative.invalid/") if url else None
-    return Text(url if parsed is not None and parsed.is_web else "")
+    text = urls.clean(url)
+    parsed = urls.parse(text, "https://relative.invalid/") if text else None
+    # HTML cannot hold the other controls
+    fit = parsed is not None and parsed.is_web and all(unicodedata.category(letter) != "Cc" for letter in text)
+    return Text(text if fit else "")

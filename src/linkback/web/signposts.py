@@ -7,11 +7,13 @@ answered 200 to a GET or HEAD, named by a URL that the blog knows as its own.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from linkback import urls
 from linkback.errors import ConfigurationError, Refused
+from linkback.hooks import report
 from linkback.protocols import advertise_headers, advertise_markup
 from linkback.site import Site
 from linkback.sites import Sites
@@ -24,6 +26,8 @@ PREFIX = "/linkback"
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
 # Charsets in which the ASCII of a signpost is not the bytes we would write.
 _WIDE_CHARSETS = ("utf-16", "utf-32")
+#: what has no place in a URL's path as it is, nor in the header fields that name it
+_UNFIT = re.compile(r"""[ "#<>?\\^`{|}\[\]]|%(?![0-9A-Fa-f]{2})|(?:^|/)\.\.?(?:/|$)""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +53,35 @@ class Signs:
 class Signposts:
     """How the endpoints of a blog, or of many, stand before a host's application, and are advertised on its pages.
 
-    `prefix` is the path that the endpoints stand under; `base` their public URL, where it is not the blog's host,
-    whatever the application is mounted under, and the prefix. Raises `ConfigurationError` for a prefix that would take
-    all of the host's pages, and for a base that is no http(s) URL.
+    `prefix` is the path that the endpoints stand under, percent-encoded or not; `base` their public URL, where it is
+    not the blog's host, whatever the application is mounted under, and the prefix. Raises `ConfigurationError` for a
+    prefix that would take all of the host's pages or that no URL can have, and for a base that is no http(s) URL.
     """
 
     def __init__(self, blog: Site | Sites, *, prefix: str = PREFIX, base: str = "") -> None:
         self.blog = blog
-        self.prefix = "/" + prefix.strip("/")
-        if self.prefix == "/":
+        if not prefix.strip("/"):
             raise ConfigurationError("the endpoints need a prefix of their own, such as /linkback")
-        if base and not urls.is_argument(base):
+        if _UNFIT.search(prefix) or not prefix.isprintable():
+            raise ConfigurationError(f"the endpoints' prefix is a path such as /linkback, not {prefix!r}")
+        #: decoded, as the path of a request is
+        self.prefix = urls.decoded_path("/" + prefix.strip("/"))
+        self._path = urls.encoded_path(self.prefix)
+        if base and (not urls.is_argument(base) or "?" in base or "#" in base):
             raise ConfigurationError(f"the endpoints' public URL is like https://bob.example/linkback, not {base!r}")
-        self._base = base.rstrip("/")
+        self._base = urls.serialised(base).rstrip("/")
+
+    @property
+    def asks(self) -> bool:
+        """Whether `on` and `page` may wait for the host's own functions, which know its pages."""
+        return not isinstance(self.blog, Site) or self.blog.pages.asks
 
     def app(self, mounted: str = "") -> App:
         """The endpoints themselves; `mounted` is the path, percent-encoded, that the host's application stands under.
 
         Those of many blogs take their public URL from each request.
         """
-        return App(self.blog, base=self._public(self.blog, mounted) if isinstance(self.blog, Site) else self._base)
+        return App(self.blog, base=self.public(self.blog, mounted) if isinstance(self.blog, Site) else self._base)
 
     def on(
         self, headers: Iterable[tuple[str, str]], *, method: str, status: int, host: str, path: str, mounted: str = ""
@@ -85,7 +98,7 @@ class Signposts:
         if found is None:
             return Signs()
         site, permalink = found
-        base, tail = self._public(site, mounted), b""
+        base, tail = self.public(site, mounted), b""
         if not answer.header("Content-Encoding") and not answer.charset.startswith(_WIDE_CHARSETS):
             tail = advertise_markup(site.protocols, base, permalink).encode("ascii", "xmlcharrefreplace")
         return Signs(advertise_headers(site.protocols, base, permalink), tail)
@@ -93,7 +106,7 @@ class Signposts:
     def head(self, host: str, path: str, *, mounted: str = "", title: str = "") -> str:
         """The markup that says the same, for the `<head>` of the page at a path; "" where it takes no mentions."""
         found = self.page(host, path)
-        return "" if found is None else found[0].head(found[1], title=title, base=self._public(found[0], mounted))
+        return "" if found is None else found[0].head(found[1], title=title, base=self.public(found[0], mounted))
 
     def page(self, host: str, path: str) -> tuple[Site, str] | None:
         """The blog and the permalink of a page, by the Host and the path and query of a request for it.
@@ -106,10 +119,11 @@ class Signposts:
             return site, site.find(urls.origin(site.url) + (path or "/"))
         except Refused:
             return None
-        except Exception:
+        except Exception as error:  # noqa: BLE001 -- it is logged
             # the host's own `resolve` broke: its page is still its page
-            log.exception("could not resolve %s", path)
+            report(log, f"could not resolve {path}", error)
             return None
 
-    def _public(self, site: Site, mounted: str) -> str:
-        return self._base or urls.origin(site.url) + mounted + self.prefix
+    def public(self, site: Site, mounted: str = "") -> str:
+        """The URL that the endpoints of a blog are known by; `mounted` as for `app`."""
+        return self._base or urls.origin(site.url) + mounted + self._path

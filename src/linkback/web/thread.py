@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
+from linkback.errors import ConfigurationError
 from linkback.model import Author, Mention
 from linkback.web import shown
 from linkback.web.shown import Markup, Text
@@ -41,7 +43,7 @@ class Comment:
 
     `text` is plain text; `html`, where it is given, is shown instead, as it is: only the host can have made it safe.
     `posted` is UTC where it is naive. `url` is the author's own, `reply_url` where one may answer, `id` what the
-    comment's permalink is made of: without one it has none.
+    comment's permalink is made of: without one it has none. Raises `TypeError` for a `posted` that is no datetime.
     """
 
     author: str
@@ -52,6 +54,10 @@ class Comment:
     html: str = ""
     reply_url: str = ""
     replies: Sequence[Comment] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.posted, datetime):
+            raise TypeError(f"Comment: posted is a datetime, as datetime.fromisoformat makes one, not {self.posted!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,13 +140,16 @@ def of(
     language: Language = ENGLISH,
     facepile: bool = True,
     photos: bool = False,
-    timezone: tzinfo = UTC,
+    timezone: tzinfo | str = UTC,
 ) -> Thread:
     """The thread of comments and mentions.
 
-    With `facepile` likes and reposts are faces, else entries of the list. Times are shown in `timezone`.
+    With `facepile` likes and reposts are faces, else entries of the list. Times are shown in `timezone`, which may be
+    its name. Raises `ConfigurationError` for a time zone that there is not, and `TypeError` for comments that are none.
     """
-    writer = _Writer(language, timezone)
+    if not isinstance(comments, Iterable):
+        raise TypeError(f"comments are a list of {_named(Comment)}, not {_named(type(comments))}")
+    writer = _Writer(language, _zone(timezone))
     items = [writer.mention(mention) for mention in mentions] + [writer.comment(comment) for comment in comments]
     items.sort(key=lambda entry: entry.time)
     listed = [entry for entry in items if not (facepile and entry.kind in _FACES)]
@@ -156,6 +165,20 @@ def of(
         Text(language.direction),
         photos,
     )
+
+
+def _zone(given: tzinfo | str) -> tzinfo:
+    if isinstance(given, tzinfo):
+        return given
+    try:
+        return ZoneInfo(given)
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        why = f'timezone must be a tzinfo or the name of a zone, such as "Europe/Berlin", not {given!r}'
+        raise ConfigurationError(why) from error
+
+
+def _named(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _size(entry: Entry) -> int:
@@ -195,6 +218,9 @@ class _Writer:
         )
 
     def comment(self, comment: Comment, depth: int = 1) -> Entry:
+        if not isinstance(comment, Comment):
+            made = f"{_named(Comment)}(author, text, posted)"
+            raise TypeError(f"a comment is a {_named(Comment)}, not a {_named(type(comment))}: make {made} of each")
         name = shown.words(comment.author, shown.MAX_AUTHOR) or self._language.gettext("Anonymous")
         replies = comment.replies if depth < _DEEPEST else tuple(_flattened(comment.replies))
         inner = [self.comment(reply, depth + 1) for reply in replies]
@@ -232,7 +258,10 @@ class _Writer:
         except OverflowError:
             # a host's "never" may be the first or the last moment that there is
             here = aware
-        return aware, Text(here.isoformat(timespec="seconds")), Text(self._language.date(here))
+        # towns had times of their own once, seconds from each other, and HTML has no way to say that
+        odd = (here.utcoffset() or timedelta()) % timedelta(minutes=1)
+        local = here.replace(tzinfo=None) if odd else here
+        return aware, Text(local.isoformat(timespec="seconds")), Text(self._language.date(here))
 
 
 def _flattened(comments: Iterable[Comment]) -> Iterator[Comment]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
+from linkback.adapters.given import check_app, check_blog
 from linkback.adapters.settings import Settings
 from linkback.errors import ConfigurationError, StoreError
 from linkback.hooks import tell
@@ -31,6 +32,8 @@ __all__ = ["Comment", "Linkback", "current_blog"]
 #: settings that mean something also where the application made its own blog
 _OF_ANY_BLOG = frozenset({"PREFIX", "BASE", "LANGUAGE"})
 
+_OWN_BLOG = "Linkback(app, site={})"
+
 Hook = TypeVar("Hook", bound=Callable[[Any], None])
 
 
@@ -40,10 +43,13 @@ class Linkback:
     The blog is made of the `LINKBACK_…` settings in `app.config` when the application is initialised, or is `site`, a
     `Site` or `Sites` of the application's own. A page is named by its whole URL, by its path as `url_for` gives it, or
     not at all: then it is the one that is being asked for. In templates `linkback_thread`, `linkback_count`,
-    `linkback_mentions` and `linkback_head` are what the methods are here.
+    `linkback_mentions` and `linkback_head` are what the methods are here. Raises `TypeError` for an application or a
+    blog that is none, and what `init_app` raises.
     """
 
-    def __init__(self, app: Flask | None = None, *, site: Site | Sites | None = None) -> None:
+    def __init__(self, app: Flask | None = None, site: Site | Sites | None = None) -> None:
+        if site is not None:
+            check_blog(site, f"{named('SITE')} = {site!r} and Linkback(app)" if isinstance(site, str) else _OWN_BLOG)
         self._given = site
         self._app = app
         self._hooks: dict[str, list[Callable[[Any], None]]] = {"mention": [], "removed": [], "delivery": []}
@@ -56,6 +62,7 @@ class Linkback:
         Raises `ConfigurationError` for a setting that is missing, wrong or unknown and for a prefix that is taken, and
         `StoreError` where the database cannot be opened.
         """
+        check_app(app, isinstance(app, Flask), "Linkback(app)")
         if NAME in app.extensions or NAME in app.blueprints:
             raise ConfigurationError(f"the application {app.name!r} has an extension or a blueprint {NAME!r} already")
         found = {key.removeprefix(KEY): value for key, value in app.config.items() if key.startswith(KEY)}

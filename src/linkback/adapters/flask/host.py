@@ -95,9 +95,9 @@ class Host:
         app = self._signposts.app(_mounted())
         try:
             asked = read_request(request.environ, app.max_body(f"/{path}"))
-        except OSError as error:
-            # the sender left, or wrote what is no chunk
-            log.info("a request could not be read: %s", error)
+        except Exception as error:  # noqa: BLE001 - each server has its own for what is no chunk
+            # the sender left, or wrote what cannot be read
+            log.info("a request could not be read: %r", error)
             return Response("the request could not be read\n", 400, content_type="text/plain; charset=utf-8")
         answered = app.handle(asked, f"/{path}")
         response = Response(answered.body, answered.status)

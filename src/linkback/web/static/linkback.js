@@ -96,7 +96,8 @@
     var items = thread.entries.map(function (entry) { return item(entry, photos); });
     if (items.length) parts.push(el("ol", { class: "linkback-entries" }, items));
     return el("section", {
-      class: "linkback-thread", lang: thread.language, dir: thread.dir, "data-linkback": "no"
+      class: "linkback-thread", lang: thread.language, dir: thread.dir, "aria-label": thread.heading,
+      "data-linkback": "no"
     }, parts);
   }
 
