@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import socket
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -200,6 +202,160 @@ def test_a_feed_is_read_in_its_own_encoding(body: bytes, kind: str) -> None:
 
 
 BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
+
+
+INSIDE = rss("<item><link>https://alice.example/a</link></item>")
+LAUGH = INSIDE.replace("alice.example/a", "alice.example/&b;")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        (BOMB + LAUGH).encode(),
+        ('<?xml version="1.0"?>\n' + BOMB + LAUGH).encode("utf-16"),
+        ("<!-- > -->" + BOMB + LAUGH).encode(),
+        ('<!DOCTYPE rss SYSTEM "a>b" [<!ENTITY b "x">]>' + LAUGH).encode(),
+        ('<!DOCTYPE rss SYSTEM \'a"[\' [<!ENTITY b "x">]>' + LAUGH).encode(),
+        ('<!DOCTYPE rss [<!ENTITY b SYSTEM "file:///etc/passwd">]>' + LAUGH).encode(),
+        ('<!DOCTYPE rss [<!ENTITY % b SYSTEM "https://alice.example/x.dtd"> %b;]>' + LAUGH).encode(),
+        ('<!DOCTYPE rss [ <!-- ]> --> <!ENTITY b "x">]>' + LAUGH).encode(),
+        ('<!ENTITY b "x">' + LAUGH).encode(),
+        ('<!doctype rss [<!entity b "x">]>' + LAUGH).encode(),
+        ('<!DOCTYPE rss "' + BOMB + LAUGH).encode(),
+        ("<!-- " + BOMB + LAUGH).encode(),
+        # feedparser looks for the root where the first ASCII letter follows a bracket
+        ("<é><![CDATA[\n" + BOMB + "]]>" + LAUGH + "</é>").encode(),
+        (rss(BOMB) + LAUGH).encode(),
+        (LAUGH.replace("<item>", BOMB + "<item>")).encode(),
+    ],
+    ids=lambda value: value[:40].decode("ascii", "replace"),
+)
+def test_a_feed_that_declares_entities_is_refused_wherever_these_stand(body: bytes) -> None:
+    with pytest.raises(Refused) as refused:
+        read(body)
+    assert refused.value.reason is Reason.MALFORMED
+
+
+@pytest.mark.parametrize("label", ["utf-7", "utf-16", "utf-32", "cp037"])
+def test_a_feed_in_an_encoding_that_hides_its_declarations_is_not_decoded_by_it(label: str) -> None:
+    declared = f'<?xml version="1.0" encoding="{label}"?>'
+    hidden = "".join(f"+{base64.b64encode(mark.encode('utf-16-be')).decode().rstrip('=')}-" for mark in "<!")
+    body = declared + hidden + "ENTITY b 'x'>" + INSIDE
+    with pytest.raises(Refused):
+        read(body, kind=f"text/xml; charset={label}")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "<title><![CDATA[<!DOCTYPE x [<!ENTITY a 'b'>]>]]></title>",
+        "<description><![CDATA[<svg><text><!ENTITY</text></svg>]]></description>",
+        "<!-- <!ENTITY a 'b'> -->",
+    ],
+    ids=["title", "picture", "comment"],
+)
+def test_a_feed_that_writes_of_entities_is_a_feed(said: str) -> None:
+    stone = '<at:deleted-entry xmlns:at="http://purl.org/atompub/tombstones/1.0" ref="tag:x"/>'
+    found = read(rss(f"{stone}<item><link>https://alice.example/a</link>{said}</item>"))
+    assert [entry.url for entry in found.entries] == ["https://alice.example/a"]
+    assert found.deleted == {"tag:x"}
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        '<?xml version="1.0"?>\n<!-- <!ENTITY a "b"> -->\n',
+        '<!DOCTYPE rss PUBLIC "-//Netscape Communications//DTD RSS 0.91//EN" "http://my.netscape.com/rss-0.91.dtd">',
+        "<!doctype rss>",
+        # a mistake that feedparser forgives
+        '<?xml version="1.0" encoding="utf-8">\n',
+        "\n" * 200_000,
+        "<!-- \n -->" * 20_000,
+    ],
+    ids=["comment", "public doctype", "doctype", "open declaration", "blanks", "comments"],
+)
+def test_what_stands_before_the_root_of_a_feed_changes_nothing(before: str) -> None:
+    assert read(before + INSIDE) == read(INSIDE)
+
+
+@pytest.mark.parametrize(
+    ("inside", "word"),
+    [
+        ("<a/>" * 600_000, "600,000 elements"),
+        ("<a " + " ".join(f'a{number}=""' for number in range(20_000)) + "/>", "100 attributes"),
+        ("<a>" * 300 + "</a>" * 300, "250 deep"),
+        ("".join(f'<a xmlns:a{number}="u{number}"/>' for number in range(200)), "100 namespaces"),
+        (f'<a xml:base="https://alice.example/{"a/" * 6000}"/>', "xml:base"),
+        (
+            '<a xml:base="aaaaaaaaa/bbbbbbbbb/ccccccccc/ddddddddd/eeeeeeeee/fffffffff/">' * 200 + "</a>" * 200,
+            "xml:base",
+        ),
+        (f'<a xml:lang="{"en-" * 6000}"/>', "xml:lang"),
+    ],
+    ids=["elements", "attributes", "depth", "namespaces", "base", "bases in each other", "language"],
+)
+def test_a_feed_that_would_take_feedparser_too_long_is_refused_in_one_line(inside: str, word: str) -> None:
+    with pytest.raises(Refused) as refused:
+        read(rss(inside))
+    assert refused.value.reason is Reason.MALFORMED
+    assert word in str(refused.value)
+    assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize(
+    "inside",
+    ["<a>" * 200_000, "<a base='b/'>" * 30_000, f'<a lang="{"en-" * 30_000}">', "words " * 800_000],
+    ids=["tags", "bases", "language", "length"],
+)
+def test_a_feed_with_a_mistake_is_given_less_room_and_told_the_line(inside: str) -> None:
+    with pytest.raises(Refused, match=r"not well-formed \(line 3\)") as refused:
+        read(f'<?xml version="1.0"?>\n\n{rss("&nope;" + inside)}')
+    assert refused.value.reason is Reason.MALFORMED
+
+
+def test_the_feed_of_a_long_life_is_read() -> None:
+    """Twenty million bytes of ten thousand posts."""
+    words = "<![CDATA[" + "<p>words and <em>more</em> words</p>" * 50 + "]]>"
+    post = "<item><link>https://alice.example/{}</link><category>a</category><description>{}</description></item>"
+    body = rss(*(post.format(number, words) for number in range(10_000)))
+    assert 18_000_000 < len(body) < feeds.MOST_BYTES
+    assert len(read(body).entries) == 10_000
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "<author>{}</author>",
+        "<dc:creator>{}</dc:creator>",
+        "<managingEditor>{}</managingEditor>",
+        "<author><name>{}</name></author>",
+        "<itunes_author>{}</itunes_author>",
+        "<category>{}</category>",
+    ],
+)
+@pytest.mark.parametrize("mistake", ["", "&nope;"])
+def test_authors_and_tags_are_kept_from_feedparser(label: str, mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes the square of their length for them."""
+    import feedparser
+
+    parsed: list[Any] = []
+    parse = feedparser.parse
+
+    def keeping(*given: Any, **said: Any) -> Any:
+        parsed.append(parse(*given, **said))
+        return parsed[-1]
+
+    monkeypatch.setattr(feedparser, "parse", keeping)
+    item = (
+        f"<item xmlns:dc='http://purl.org/dc/elements/1.1/'><link>https://alice.example/a</link>{label}{mistake}</item>"
+    )
+    assert len(read(rss(item.format("bob@bob.example"))).entries) == 1
+    assert not {"author", "authors", "author_detail", "tags"} & parsed[0].entries[0].keys()
+
+
+def test_a_link_that_reads_like_a_tag_is_as_it_was() -> None:
+    (entry,) = read(rss("<item><link><![CDATA[authors-and-tags]]></link><title>A</title></item>")).entries
+    assert entry.url == "https://alice.example/blog/authors-and-tags"
 
 
 @pytest.mark.parametrize(

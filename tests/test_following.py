@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from linkback.jobs import External
 from linkback.model import Cause, Outcome
 from linkback.policy import Policy
 from linkback.site import Site
+from linkback.store import Edit
 from linkback.store.feeds import Feeds, KnownDocument, KnownPost, Todo
 from linkback.store.sql import SqlStore
 from linkback.testing import FakeClock, FakeWeb, unreachable
@@ -180,8 +182,25 @@ def test_a_page_of_which_nothing_is_said_is_looked_at_each_time(blog: Blog) -> N
     blog.follow(MAP)
     blog.write("a", words="edited")
     _ = blog.told
-    blog.follow(MAP)
+    assert paths(blog.follow(MAP).changed) == ["a"]
     assert blog.told == [("a", "a")]
+
+
+@pytest.mark.parametrize("document", [FEED, MAP])
+def test_a_page_of_which_nothing_is_said_counts_as_changed_only_where_that_comes_to_anything(
+    blog: Blog, document: str
+) -> None:
+    blog.write("a")
+    blog.web.pages |= {FEED: feed(head=f'<entry><link href="{HOME}a"/></entry>'), MAP: sitemap("a", lastmod="")}
+    assert paths(blog.follow(document).new) == ["a"]
+    for dry_run in (True, False, False):
+        assert blog.follow(document, dry_run=dry_run) == Followed()
+    blog.web.pages[HOME + "a"] = Response(503)
+    found = blog.follow(document)
+    assert (paths(found.changed), len(found.troubles)) == (["a"], 1)
+    blog.write("a", words="edited")
+    assert paths(blog.follow(document).changed) == ["a"]
+    assert paths(blog.follow(document, force=True).changed) == ["a"]
 
 
 def test_a_document_that_is_as_it_was_is_not_read_again(blog: Blog) -> None:
@@ -279,6 +298,54 @@ def test_a_post_that_was_never_read_and_has_left_the_feed_is_let_go(blog: Blog) 
     assert blog.follow().troubles == []
 
 
+def test_a_post_on_an_older_page_that_is_not_deployed_yet_is_tried_until_it_is(blog: Blog) -> None:
+    """Also once newer posts have moved it to a page that has no news otherwise."""
+    blog.write("a", "b", "d", "e", "f")
+    blog.web.pages |= archived(("b",), ("c",), ("a",))
+    assert [trouble.temporary for trouble in blog.follow().troubles] == [True]
+    for pages in ((("b",), ("c",), ("a",)), (("f", "e"), ("d", "b"), ("c", "a"))):
+        blog.web.pages |= archived(*pages)
+        assert [(trouble.url, trouble.temporary) for trouble in blog.follow().troubles] == [(HOME + "c", True)]
+    _ = blog.told
+    blog.write("c")
+    assert blog.follow().troubles == []
+    assert blog.told == [("c", "c")]
+    assert blog.follow() == Followed()
+
+
+@pytest.mark.parametrize("remember", [True, False])
+def test_a_post_that_was_never_read_and_has_left_the_older_pages_is_let_go(blog: Blog, remember: bool) -> None:
+    blog.write("a", "b")
+    blog.web.pages |= archived(("b",), ("c", "a"))
+    assert len(blog.follow(remember=remember).troubles) == 1
+    blog.web.pages |= archived(("b",), ("a",))
+    for _ in range(2):
+        assert blog.follow() == Followed()
+
+
+def test_an_older_page_that_cannot_be_read_now_lets_no_post_of_it_go(blog: Blog) -> None:
+    blog.write("a", "b")
+    pages = archived(("b",), ("c", "a"))
+    blog.web.pages |= pages
+    blog.follow()
+    blog.web.pages[f"{FEED}?2"] = Response(502)
+    assert {trouble.url for trouble in blog.follow().troubles} == {f"{FEED}?2", HOME + "c"}
+    blog.web.pages |= pages
+    blog.write("c")
+    _ = blog.told
+    blog.follow()
+    assert blog.told == [("c", "c")]
+
+
+def test_a_tombstone_lets_a_post_go_that_was_never_read(blog: Blog) -> None:
+    blog.write("a")
+    blog.web.pages |= archived(("a",), ("b",))
+    assert len(blog.follow().troubles) == 1
+    blog.web.pages[FEED] = feed("a", head=f'<at:deleted-entry ref="tag:b"/><link rel="next" href="{FEED}?3"/>')
+    assert [trouble.url for trouble in blog.follow().troubles] == [f"{FEED}?3"]
+    assert [post.gone for post in blog.store.feeds.posts(HOME, FEED).values()] == [False, True]
+
+
 def test_only_posts_of_the_site_are_published(blog: Blog) -> None:
     blog.write("a")
     links = ["https://carol.example/x", "http://alice.example/a", "https://alice.example.evil.example/"]
@@ -304,33 +371,65 @@ def test_a_document_that_cannot_be_read_changes_nothing(blog: Blog) -> None:
     assert paths(blog.follow().new) == ["a"]
 
 
-def test_who_is_stopped_half_way_tells_the_rest_next_time_and_nobody_twice(
+def stopped(blog: Blog, monkeypatch: pytest.MonkeyPatch, method: str, after: int) -> None:
+    """Follow the feed, and die as a record of the memory is to be written for the one time more than `after`."""
+    real, calls = getattr(Feeds, method), iter(range(after))
+
+    def dying(*arguments: Any) -> None:
+        if next(calls, None) is None:
+            raise StoreError("the process was killed")
+        real(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Feeds, method, dying)
+        with pytest.raises(StoreError, match="killed"):
+            blog.follow()
+
+
+STOPS = [("keep_documents", 0), *(("keep_post", number) for number in range(6)), ("keep_documents", 1)]
+
+
+@pytest.mark.parametrize("more", [["n7"], []], ids=["newer ones since", "nothing since"])
+@pytest.mark.parametrize("failing", ["", "n6", "n3", "n2"])
+@pytest.mark.parametrize(("method", "after"), STOPS)
+def test_who_is_stopped_anywhere_tells_the_rest_next_time_and_nobody_twice(
+    blog: Blog, monkeypatch: pytest.MonkeyPatch, method: str, after: int, failing: str, more: list[str]
+) -> None:
+    """Also where a page of news was told to its end, or one of the posts could not be read."""
+    told_of(blog, FEED, feed, "old")
+    news = ["n6", "n5", "n4", "n3", "n2", "n1"]
+    blog.write(*news, *more)
+    if failing:
+        blog.web.pages[HOME + failing] = Response(503)
+    blog.web.pages |= archived(("n6", "n5"), ("n4", "n3"), ("n2", "n1"), ("old",))
+    stopped(blog, monkeypatch, method, after)
+    blog.write(failing or "n6")
+    if more:
+        blog.web.pages |= archived(("n7", "n6"), ("n5", "n4"), ("n3", "n2"), ("n1", "old"))
+    assert blog.follow().troubles == []
+    assert sorted(blog.told) == [(name, name) for name in sorted([*news, *more])]
+    assert (blog.follow(), blog.told) == (Followed(), [])
+
+
+def test_a_page_that_was_not_read_is_read_also_by_whom_was_stopped_before(
     blog: Blog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wherever it happens: a post's row comes after what it owes, the document's after all posts."""
-    blog.write("a", "b")
-    blog.web.pages[FEED] = validated(feed("a", "b"))
-    calls: list[str] = []
+    told_of(blog, FEED, feed, "old")
+    blog.write("a", "b", "c")
+    blog.web.pages |= archived(("c",), ("b",), ("a",), ("old",)) | {f"{FEED}?3": Response(502)}
+    stopped(blog, monkeypatch, "keep_documents", 1)
+    blog.web.pages |= archived(("c",), ("b",), ("a",), ("old",))
+    assert paths(blog.follow().new) == ["a"]
 
-    def dying(method: Callable[..., None], after: int) -> Callable[..., None]:
-        def die(*arguments: Any) -> None:
-            calls.append(method.__name__)
-            if len(calls) == after:
-                raise StoreError("the process was killed")
-            method(*arguments)
 
-        return die
-
-    for after in (1, 2, 2):
-        calls.clear()
-        with monkeypatch.context() as patched:
-            for method in (Feeds.keep_post, Feeds.keep_documents):
-                patched.setattr(Feeds, method.__name__, dying(method, after))
-            with pytest.raises(StoreError, match="killed"):
-                blog.follow()
-    assert calls[-1] == "keep_documents"
-    assert blog.follow().troubles == []
-    assert blog.told == [("a", "a"), ("b", "b")]
+def test_who_is_stopped_while_all_is_told_by_force_loses_no_news(blog: Blog, monkeypatch: pytest.MonkeyPatch) -> None:
+    told_of(blog, FEED, feed, "old")
+    blog.write("a", "b", "c")
+    blog.web.pages |= archived(("c",), ("b",), ("a",), ("old",))
+    with monkeypatch.context() as patched:
+        patched.setattr(blog, "follow", partial(blog.follow, force=True))
+        stopped(blog, monkeypatch, "keep_post", 1)
+    assert paths(blog.follow().new) == ["a"]
 
 
 # posts that are deleted
@@ -439,7 +538,7 @@ def test_a_listed_post_that_answers_gone_is_deleted(blog: Blog) -> None:
     blog.web.pages |= {FEED: feed("a", versions={"a": "2"}), HOME + "a": gone}
     assert paths(blog.follow().removed) == ["a"]
     assert blog.told == [("a", "a")]
-    assert blog.follow().owed == []
+    assert blog.follow() == Followed()
 
 
 # documents that belong together
@@ -648,6 +747,75 @@ def test_a_failed_delivery_is_no_trouble_of_the_post(blog: Blog) -> None:
 # the memory, in every database
 
 
+# several listings of one blog
+
+
+def test_a_post_that_another_listing_had_told_is_not_new(blog: Blog) -> None:
+    """What it says since then is told, and what only the second names is new."""
+    blog.write("a", "b", "c")
+    blog.web.pages |= {FEED: feed("a", "b"), MAP: sitemap("a", "b", "c")}
+    assert paths(blog.follow().new) == ["a", "b"]
+    blog.write("b", words="edited")
+    found = blog.follow(MAP)
+    assert (paths(found.new), paths(found.changed)) == (["c"], ["b"])
+    assert blog.told == [("a", "a"), ("b", "b"), ("b", "b"), ("c", "c")]
+    assert blog.follow(MAP) == Followed()
+
+
+def test_a_post_that_was_published_by_itself_is_not_new(blog: Blog) -> None:
+    blog.write("a")
+    blog.site.publish(HOME + "a")
+    blog.web.pages[FEED] = feed("a")
+    for dry_run in (True, False, False):
+        assert blog.follow(dry_run=dry_run) == Followed()
+    assert blog.told == [("a", "a")]
+
+
+def test_a_post_that_another_listing_only_remembered_tells_nobody(blog: Blog) -> None:
+    """Until it links to other pages than it did then."""
+    blog.write("a")
+    blog.web.pages |= {FEED: feed("a"), MAP: sitemap("a")}
+    blog.follow(remember=True)
+    for dry_run in (True, False):
+        assert blog.follow(MAP, dry_run=dry_run) == Followed()
+    assert blog.told == []
+    blog.write("a", to="other")
+    blog.web.pages[MAP] = sitemap("a", lastmod="2024-06-01")
+    assert paths(blog.follow(MAP).changed) == ["a"]
+    assert blog.told == [("a", "other")]
+
+
+def test_a_known_post_that_cannot_be_read_now_is_not_new_when_it_can(blog: Blog) -> None:
+    blog.write("a")
+    blog.site.publish(HOME + "a")
+    blog.web.pages |= {MAP: sitemap("a"), HOME + "a": Response(503)}
+    found = blog.follow(MAP)
+    assert (found.new, paths(found.changed), len(found.troubles)) == ([], ["a"], 1)
+    blog.write("a")
+    assert blog.follow(MAP) == Followed()
+
+
+@pytest.mark.parametrize("document", [FEED, MAP])
+def test_a_document_of_another_site_is_told_and_not_taken_for_read(blog: Blog, document: str) -> None:
+    others = ["https://alice.example.org/a", "http://alice.example/b"]
+    entries = "".join(f'<entry><link href="{url}"/></entry>' for url in others)
+    blog.web.pages |= {
+        FEED: validated(feed(head=entries)),
+        MAP: validated("".join(f"{url}\n" for url in others)),
+    }
+    for _ in range(2):
+        assert blog.follow(document) == Followed(skipped=others, foreign=True)
+    blog.write("a")
+    blog.web.pages[document] = validated(feed("a", head=entries), '"2"')
+    found = blog.follow(document)
+    assert (paths(found.new), found.foreign) == (["a"], False)
+
+
+def test_an_empty_document_is_nobodys(blog: Blog) -> None:
+    blog.web.pages[FEED] = feed()
+    assert blog.follow() == Followed()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_kept_of_a_feed_is_given_back_as_it_was(databases: Databases, kind: str, tmp_path: Path) -> None:
     store = SqlStore.open(databases.empty(kind, tmp_path))
@@ -667,4 +835,7 @@ def test_what_is_kept_of_a_feed_is_given_back_as_it_was(databases: Databases, ki
     feeds.keep_post(HOME, FEED, changed)
     assert feeds.posts(HOME, FEED)[long] == changed
     assert (feeds.posts(HOME, MAP), feeds.documents(BOB, FEED)) == ({}, {})
+    assert (feeds.unpaid(HOME), feeds.unpaid(BOB)) == ({long: "2" * 64}, {})
+    store.record_edit(Edit(site=HOME, source=long, targets=[], now=NEW))
+    assert [feeds.published(*asked) for asked in ((HOME, long), (HOME, HOME), (BOB, long))] == [True, False, False]
     store.close()

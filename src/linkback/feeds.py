@@ -1,7 +1,7 @@
 """Feeds and sitemaps: which posts a document of a blog names, and what it says of each. Fetches nothing.
 
 Rule 1: what a document is, its content says: Atom, RSS, JSON Feed, a sitemap, an index of sitemaps, a list of URLs.
-Rule 2: untrusted like every page: what it declares (ENTITY) is refused, and no more is unpacked than is read.
+Rule 2: untrusted like every page: one whose DOCTYPE declares anything is refused, and no more is unpacked than is read.
 Rule 3: a post is a URL; what else is said of it only tells whether it may have changed, and when it came out.
 """
 
@@ -20,8 +20,8 @@ from typing import Any
 from linkback import urls
 from linkback.charsets import decode_page
 from linkback.errors import Reason, Refused
+from linkback.feedscan import scan, without_authors
 from linkback.inflate import BadCoding, Inflater
-from linkback.markup import read_values
 from linkback.wire import Response
 from linkback.xmltext import XmlElement, parse
 
@@ -34,11 +34,15 @@ ACCEPT = (
 )
 _GZIP = b"\x1f\x8b"
 _HISTORY = "http://purl.org/syndication/history/1.0"
-_TOMBSTONE = "deleted-entry"
 _SITEMAPS = ("urlset", "sitemapindex")
 _MOST_ELEMENTS = 600_000
-#: the name of a document's root element; atomic, as what stands before it may be long
-_ROOT = re.compile(r"(?>\s+|<\?.*?\?>|<!--.*?-->|<![^>]*>)*+<([^\s/>]+)", re.DOTALL)
+#: what may stand before the root element; atomic, as it may be long. A DOCTYPE that declares anything has a bracket.
+_PROLOG = re.compile(
+    r"""(?>\s+|<\?xml\s[^<>]*>|<\?.*?\?>|<!--.*?-->|<!DOCTYPE(?:[^<>"'\[]|"[^"]*"|'[^']*')*+>)*+""",
+    re.DOTALL | re.IGNORECASE,
+)
+#: in ASCII, as feedparser would look for the root elsewhere
+_ROOT = re.compile(r"<([A-Za-z_][^\s/>]*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,12 +137,18 @@ def _moment(text: object) -> datetime | None:
 
 
 def _read_xml(text: str, url: str) -> Listing:
-    if "<!ENTITY" in text:
-        raise Refused(Reason.MALFORMED, "it declares entities")
-    root = _ROOT.match(text.lstrip("\ufeff"))
-    if root is not None and root[1].rpartition(":")[2] in _SITEMAPS:
+    text = text.lstrip("\ufeff")
+    prolog = _PROLOG.match(text)
+    start = prolog.end() if prolog is not None else 0
+    root = _ROOT.match(text, start)
+    if text.startswith("<!", start):
+        raise Refused(Reason.MALFORMED, "before its root element it may have comments and a plain DOCTYPE, no ENTITY")
+    if root is None:
+        raise Refused(Reason.MALFORMED, "it is no feed and no sitemap")
+    if root[1].rpartition(":")[2] in _SITEMAPS:
         return _read_sitemap(parse(text, max_elements=_MOST_ELEMENTS), url)
-    return _read_feed(text, url)
+    # without what stands before the root nothing is declared, whoever reads it
+    return _read_feed(text[start:], url, deleted=scan(text[start:], line=text.count("\n", 0, start) + 1))
 
 
 def _local(element: XmlElement) -> str:
@@ -192,13 +202,13 @@ def _json_entry(item: dict[str, Any], base: str) -> Entry | None:
     return _entry(url, base, id=id, stamp=stamp, at=at)
 
 
-def _read_feed(text: str, url: str) -> Listing:
+def _read_feed(text: str, url: str, *, deleted: frozenset[str]) -> Listing:
     import feedparser
 
     try:
         # as a stream: of a string, feedparser would look whether it is a file or a URL
         found = feedparser.parse(
-            io.BytesIO(text.encode("utf-8", "replace")),
+            io.BytesIO(without_authors(text).encode("utf-8", "replace")),
             response_headers={"content-type": "application/xml; charset=utf-8", "content-location": url},
             sanitize_html=False,
             resolve_relative_uris=False,
@@ -210,7 +220,7 @@ def _read_feed(text: str, url: str) -> Listing:
     history = {f"{prefix}_complete" for prefix, uri in found.namespaces.items() if uri == _HISTORY}
     return _listing(
         (_feed_entry(entry, url) for entry in found.entries),
-        deleted=_tombstones(text) if _TOMBSTONE in text else frozenset(),
+        deleted=deleted,
         onward=_onward(found.feed.get("links", ()), url),
         complete=not history.isdisjoint(found.feed),
     )
@@ -221,11 +231,6 @@ def _onward(links: Sequence[Any], base: str) -> str:
     by_rel = {link.get("rel"): link.get("href", "") for link in reversed(links)}
     reference = by_rel.get("prev-archive") or by_rel.get("next") or ""
     return (urls.resolve(reference, base) or "") if reference else ""
-
-
-def _tombstones(text: str) -> frozenset[str]:
-    """The ids of the entries that are said to be deleted (RFC 6721)."""
-    return frozenset(one.value for one in read_values(text) if (one.element, one.attribute) == (_TOMBSTONE, "ref"))
 
 
 def _feed_entry(entry: Any, base: str) -> Entry | None:

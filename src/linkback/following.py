@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 
 from linkback import feeds
 from linkback.content import digest
@@ -34,8 +35,9 @@ log = logging.getLogger(__name__)
 class Followed:
     """What one reading of a feed or sitemap came to, as URLs.
 
-    `changed` are posts that may say something new; `remembered` those that tell nobody; `skipped` those that are none
-    of the site's. `owed` are the deliveries that were recorded, or in a dry run would be.
+    `new` are posts that nothing was known of, `changed` those that may say something new; `remembered` those that tell
+    nobody; `skipped` those that are none of the site's. `owed` are the deliveries that were recorded, or in a dry run
+    would be. `foreign` says that the document lists posts, and none of them is the site's: then nothing is recorded.
     """
 
     new: list[str] = field(default_factory=list)
@@ -45,6 +47,7 @@ class Followed:
     skipped: list[str] = field(default_factory=list)
     owed: list[Delivery] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
+    foreign: bool = False
 
 
 def follow(
@@ -62,31 +65,57 @@ def follow(
 
     `document` is a URL, or the path of a file; pages of posts are fetched from the web in both cases. Posts that it
     names for the first time are published, those of which it says something else are published again, and those that
-    it is to name all of and does not are looked for: who answers 410 Gone is unpublished. `force` publishes all that it
+    it is to name all of and does not are looked for: who answers 410 Gone is unpublished. A post that was published
+    already, or that another document had remembered, tells only what is new since then. `force` publishes all that it
     names, and has them tell again. With `remember` posts that are new only become known, and tell nobody; with `since`,
-    aware, those that came out before, or do not say when. They tell once they link to other pages than now. With
-    `dry_run` nothing is recorded.
+    aware, those that came out before, or do not say when. They tell once they link to other pages than now. `dry_run`
+    records nothing. `fetch` reads documents and looks for what is gone, by default as the site does.
 
-    What is owed is recorded, not sent: `Site.drain` or the site's runner sends. Raises `FetchError` or `Refused` for a
-    document that cannot be read, and `StoreError`; a post that cannot is one of `troubles`.
+    What is owed is recorded, not sent. Raises `FetchError` or `Refused` for a document that cannot be read, and
+    `StoreError`; a post that cannot is one of `troubles`.
     """
-    if since is not None and since.tzinfo is None:
-        raise ConfigurationError(f"{since} is a time without an offset")
-    fetch = fetch if fetch is not None else _default_fetch(site.url)
+    until = datetime.max.replace(tzinfo=UTC) if remember else _aware(since)
+    fetch = fetch if fetch is not None else _default_fetch(site)
     name = name_of(document)
     known = memory.posts(site.url, name)
-    walk = Walk(fetch, {} if force else memory.documents(site.url, name), partial(_says_news, site, known))
+    documents = {} if force else memory.documents(site.url, name)
+    wanted = {post.url for post in known.values() if post.todo in (Todo.PUBLISH, Todo.REMEMBER) and not post.gone}
+    walk = Walk(fetch, documents, partial(_says_news, site, known), wanted=wanted)
     walk.read(document, base=site.url)
-    until = datetime.max.replace(tzinfo=UTC) if remember else since
-    posts = _Posts(site, fetch, known, until, force=force, dry_run=dry_run)
-    posts.done.troubles += walk.troubles
-    for post in posts.changes(walk):
-        if not dry_run:
-            memory.keep_post(site.url, name, post)
-    if not dry_run:
-        # last: whoever is stopped before reads the documents once more
-        memory.keep_documents(site.url, name, walk.documents)
+    if not known and _is_foreign(site, walk):
+        return Followed(skipped=list(walk.entries), troubles=walk.troubles, foreign=True)
+    posts = _Posts(site, memory, fetch, known, until, force=force, dry_run=dry_run)
+    if dry_run:
+        deque(posts.changes(walk), maxlen=0)
+    else:
+        _keep(memory, site.url, name, walk, posts.changes(walk))
     return posts.done
+
+
+def _keep(memory: Feeds, site: str, name: str, walk: Walk, rows: Iterator[KnownPost]) -> None:
+    """Record each post as its row comes, and the documents last: whoever is stopped before reads them once more.
+
+    The next walk stops at a page of known posts only where the feed is kept as `walked`. As posts are kept one by one,
+    such a page proves nothing until all of them are: so the feed is kept as not walked before the first, and as walked
+    after the last. The order of the posts would be no proof: pages shift, and one that could not be read has posts too.
+    """
+    for number, post in enumerate(rows):
+        if number == 0:
+            memory.keep_documents(site, name, walk.unfinished)
+        memory.keep_post(site, name, post)
+    memory.keep_documents(site, name, walk.documents)
+
+
+def _aware(since: datetime | None) -> datetime | None:
+    if since is not None and since.tzinfo is None:
+        raise ConfigurationError(f"{since} is a time without an offset")
+    return since
+
+
+def _is_foreign(site: Site, walk: Walk) -> bool:
+    """Whether all posts are another site's: to record that would have the documents taken for read."""
+    listed = walk.entries and not walk.unchanged
+    return bool(listed) and not any(map(site.pages.owns, walk.entries))
 
 
 def _says_news(site: Site, known: Mapping[str, KnownPost], entry: Entry) -> bool:
@@ -96,10 +125,11 @@ def _says_news(site: Site, known: Mapping[str, KnownPost], entry: Entry) -> bool
     return changed and site.pages.owns(entry.url)
 
 
-def _default_fetch(url: str) -> Reading:
-    from linkback.fetch import Fetcher, Limits, introduction
+def _default_fetch(site: Site) -> Reading:
+    from linkback.fetch import Fetcher, introduction
 
-    return Fetcher(limits=Limits(bytes=feeds.MOST_BYTES, seconds=40), user_agent=introduction(url))
+    own = site.fetch if isinstance(site.fetch, Fetcher) else Fetcher(user_agent=introduction(site.url))
+    return own.within(seconds=40, bytes=feeds.MOST_BYTES)
 
 
 class _Posts:
@@ -111,6 +141,7 @@ class _Posts:
     def __init__(
         self,
         site: Site,
+        memory: Feeds,
         fetch: Reading,
         known: Mapping[str, KnownPost],
         until: datetime | None,
@@ -120,6 +151,7 @@ class _Posts:
     ) -> None:
         self.done = Followed()
         self._site = site
+        self._memory = memory
         self._fetch = fetch
         self._known = known
         self._until = until
@@ -128,6 +160,7 @@ class _Posts:
 
     def changes(self, walk: Walk) -> Iterator[KnownPost]:
         """Do it, post by post, and give each row once what it owes is recorded."""
+        self.done.troubles += walk.troubles
         for entry, part in walk.entries.values():
             row = self._listed(entry, part)
             if row is not None and row != self._known.get(entry.url):
@@ -150,11 +183,35 @@ class _Posts:
             return post
         old = known.todo is Todo.REMEMBER if known is not None else self._is_old(entry)
         if old and not self._force:
-            return self._remember(post, entry.stamp)
+            return self._remember(post, entry.stamp, listed=True)
         # one that never could be read is still new
-        fresh = known is None or (known.todo is Todo.PUBLISH and not known.stamp)
-        (self.done.new if fresh else self.done.changed).append(entry.url)
+        if known is None or (known.todo is Todo.PUBLISH and not known.stamp):
+            return self._first(post, entry.stamp)
+        if same or not entry.stamp:
+            return self._publish_again(post, entry.stamp)
+        self.done.changed.append(entry.url)
         return self._publish(post, entry.stamp, listed=True)
+
+    def _first(self, post: KnownPost, stamp: str) -> KnownPost:
+        """Publish a post that this document names for the first time."""
+        published = self._memory.published(self._site.url, post.url)
+        unpaid = "" if published else self._unpaid_elsewhere.get(post.url, "")
+        if not (published or unpaid):
+            self.done.new.append(post.url)
+            return self._publish(post, stamp, listed=True)
+        return self._publish_again(replace(post, unpaid=unpaid), stamp)
+
+    def _publish_again(self, post: KnownPost, stamp: str, *, listed: bool = True) -> KnownPost:
+        """Publish a post of which the document does not say that it changed: it did where that comes to anything."""
+        owed = len(self.done.owed)
+        row = self._publish(post, stamp, listed=listed)
+        if row.todo or (len(self.done.owed) > owed and not row.gone):
+            self.done.changed.append(post.url)
+        return row
+
+    @cached_property
+    def _unpaid_elsewhere(self) -> Mapping[str, str]:
+        return self._memory.unpaid(self._site.url)
 
     def _is_old(self, entry: Entry) -> bool:
         return self._until is not None and (entry.at is None or entry.at < self._until)
@@ -164,11 +221,12 @@ class _Posts:
         missing = walk.complete and post.part not in walk.unchanged
         if missing or post.todo is Todo.LOOK or not walk.deleted.isdisjoint((post.id, post.url)):
             return self._look(post)
+        # it may stand where nothing was read now
+        listed = not walk.whole or post.part in walk.unchanged
         if post.todo is Todo.REMEMBER:
-            return self._remember(post, post.stamp)
+            return self._remember(post, post.stamp, listed=listed)
         if post.todo is Todo.PUBLISH:
-            self.done.changed.append(post.url)
-            return self._publish(post, post.stamp, listed=post.part in walk.unchanged)
+            return self._publish_again(post, post.stamp, listed=listed)
         return post
 
     def _publish(self, post: KnownPost, stamp: str, *, listed: bool) -> KnownPost:
@@ -179,17 +237,21 @@ class _Posts:
             self.done.owed += self._site.publish(post.url, force=self._force, dry_run=self._dry_run)
         except SourceGone as gone:
             if gone.reason is Reason.SOURCE_GONE or not listed:
-                return self._look(post)
+                row = self._look(post)
+                return replace(row, stamp=stamp) if row.gone else row
             return self._failed(post, Todo.PUBLISH, gone)
         except (Refused, FetchError) as error:
             return self._failed(post, Todo.PUBLISH, error)
         return replace(post, stamp=stamp, todo=Todo.NOTHING, unpaid="", gone=False)
 
-    def _remember(self, post: KnownPost, stamp: str) -> KnownPost:
+    def _remember(self, post: KnownPost, stamp: str, *, listed: bool) -> KnownPost:
         """Have a post known without telling anybody."""
         try:
             unpaid = "" if self._dry_run else self._unpaid(post.url)
         except (Refused, FetchError) as error:
+            if isinstance(error, SourceGone) and not listed:
+                # nobody was told of it; should it come back, it is still only to be remembered
+                return replace(post, gone=True)
             return self._failed(post, Todo.REMEMBER, error)
         self.done.remembered.append(post.url)
         return replace(post, stamp=stamp, todo=Todo.NOTHING, unpaid=unpaid, gone=False)

@@ -8,7 +8,7 @@ Rule 2: only what was read to its end is known.
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,20 +42,31 @@ class Trouble:
 class Walk:
     """A document, with the older pages or the parts that belong to it: what they list, once they were read.
 
-    `entries` are the posts with the document that names each. `complete` says that every post of the blog is among
-    them, or stands in a document of `unchanged`.
+    `entries` are the posts with the document that names each. `whole` says that all pages and parts were read, but for
+    those of `unchanged`; `complete` also that every post of the blog stands in them. `documents` are to be kept once
+    all posts are, `unfinished` before the first is. `wanted` are posts that are looked for on the older pages.
     """
 
-    def __init__(self, fetch: Reading, known: dict[str, KnownDocument], says_news: Callable[[Entry], bool]) -> None:
+    def __init__(
+        self,
+        fetch: Reading,
+        known: dict[str, KnownDocument],
+        says_news: Callable[[Entry], bool],
+        *,
+        wanted: Set[str] = frozenset(),
+    ) -> None:
         self.entries: dict[str, tuple[Entry, str]] = {}
         self.deleted: set[str] = set()
         self.unchanged: set[str] = set()
+        self.whole = False
         self.complete = False
+        self.unfinished: list[KnownDocument] = []
         self.documents: list[KnownDocument] = []
         self.troubles: list[Trouble] = []
         self._fetch = fetch
         self._known = known
         self._says_news = says_news
+        self._wanted = wanted
 
     def read(self, document: str, *, base: str) -> None:
         """Read a document, and what belongs to it; raises `FetchError` or `Refused` where that is not to be read."""
@@ -68,14 +79,15 @@ class Walk:
             listing, kept = found
         self._add(listing, kept.url)
         if listing.parts:
-            self.complete = self._read_parts(listing.parts)
+            self.complete = self.whole = self._read_parts(listing.parts)
             # an index may stay as it is while its parts change
             return
         self.complete = listing.complete
         before = self._known.get(kept.url)
         walked = self._read_onward(listing, {document}, stop_early=before is not None and before.walked)
         # without validators it is read again, as what it leads to was not
-        self.documents.append(kept if walked else KnownDocument(url=kept.url, walked=False))
+        self.unfinished = [KnownDocument(url=kept.url, walked=False)]
+        self.documents += [kept] if walked else self.unfinished
 
     def _get(self, url: str) -> tuple[Listing, KnownDocument] | None:
         """A document of the web; None where it is as it was."""
@@ -122,10 +134,13 @@ class Walk:
     def _read_onward(self, listing: Listing, seen: set[str], *, stop_early: bool) -> bool:
         """Read the older pages of a feed; gives whether that came to its end.
 
-        With `stop_early` one that brings nothing new is the end: those before it were read already.
+        With `stop_early` one that brings nothing new is the end, if all that is wanted was found: those before it were
+        read already.
         """
         news = any(self._says_news(entry) for entry in listing.entries)
-        while listing.onward and listing.onward not in seen and (news or not stop_early):
+        while listing.onward and listing.onward not in seen:
+            if stop_early and not news and self._wanted <= self.entries.keys():
+                return True
             url = listing.onward
             if len(seen) > _MOST_DOCUMENTS:
                 self.troubles.append(Trouble(url, f"more than {_MOST_DOCUMENTS:,} pages of one feed", False))
@@ -140,6 +155,7 @@ class Walk:
                 self.troubles.append(trouble(url, error))
                 return False
             news = self._add(listing, url)
+        self.whole = True
         return True
 
 
