@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import runpy
-import socket
-import subprocess
 import sys
 import urllib.request
 from pathlib import Path
@@ -19,6 +17,7 @@ import linkback
 from linkback import cli, site
 from linkback.jobs import External
 from linkback.testing import FakeWeb
+from tests.examples.running import running
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -103,16 +102,10 @@ def test_every_command_and_option_is_documented_and_helped(command: str) -> None
 
 
 def test_the_smallest_example_answers(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        bind = f"127.0.0.1:{free.getsockname()[1]}"
-    command = [sys.executable, str(ROOT / "examples/wsgi_min.py"), bind, f"sqlite:///{tmp_path}/min.db"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert "listening" in process.stdout.readline()
-        with urllib.request.urlopen(f"http://{bind}/") as response:
-            assert response.headers["X-Pingback"] == f"http://{bind}/linkback/pingback"
-            assert b"<h1>A post</h1>" in response.read()
-        process.terminate()
+    with running("wsgi_min.py", tmp_path) as url, urllib.request.urlopen(url) as response:
+        assert response.headers["X-Pingback"] == f"{url}/linkback/pingback"
+        assert b"<h1>A post</h1>" in response.read()
+    assert [path.name for path in tmp_path.glob("*.db")] == ["wsgi_min.db"]
 
 
 def test_the_package_can_be_run_as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:

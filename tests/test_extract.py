@@ -459,3 +459,197 @@ def test_a_fixture_page_says_what_its_first_comment_expects(path: Path) -> None:
 
 def test_there_are_fixture_pages() -> None:
     assert len(PAGES) >= 20
+
+
+# the words of a post that answers its target
+
+ANSWER = f'<a class="u-in-reply-to" href="{T}">Hello</a>'
+ZOE = '<a class="p-author h-card" href="/zoe">Zoe</a>'
+LONG = "word " * 200
+
+
+@pytest.mark.parametrize(
+    ("body", "excerpt"),
+    [
+        pytest.param(
+            f'<article class=h-entry><p>{ZOE} in reply to {ANSWER}</p>'
+            '<div class=e-content><p>I agree.</p><p>Fully.</p></div><a class="u-url" href="/1">#</a></article>',
+            "I agree. Fully.",
+            id="a line of metadata over the content",
+        ),
+        pytest.param(
+            '<article class="post type-post kind-reply hentry h-entry"><h1 class="entry-title p-name">Re: Hello</h1>'
+            '<div class="entry-content e-content"><section class="response u-in-reply-to h-cite"><header>'
+            f'<span class="kind-display-text">In Reply To</span><a href="{T}" class="p-name u-url">Hello</a>'
+            '<span class="p-author h-card">Bob</span></header><blockquote class="e-summary">Hello, world.</blockquote>'
+            "</section><p>I agree.</p><ul><li>One</li><li>Two</li></ul></div><footer>Posted by Zoe</footer></article>",
+            "I agree. One Two",
+            id="WordPress, Post Kinds: the citation stands in the content",
+        ),
+        pytest.param(
+            '<article class="post hentry h-entry"><div class="entry-content"><div class="u-in-reply-to h-cite"><p><i>In'
+            f' reply to <a class="u-url" href="{T}">Hello</a>.</i></p></div><div class=e-content><p>I agree.</p></div>'
+            "</div></article>",
+            "I agree.",
+            id="WordPress, IndieBlocks",
+        ),
+        pytest.param(
+            f'<div id="post-7" class="post-7 post hentry"><h2 class="entry-title">Re</h2><div class="entry-content"><p>'
+            f"To {ANSWER}:</p><p>no.</p></div><div class=entry-utility>Posted in Uncategorized</div></div>",
+            "To Hello: no.",
+            id="WordPress, a theme of 2010",
+        ),
+        pytest.param(
+            f'<article class=h-entry><span class="p-uid">tag:x</span><time class="dt-published">2024-01-01</time>'
+            '<span class="p-author h-card"><data class="p-uid" value="1"></data><a class="p-name u-url" href="/z">Zoe'
+            '</a><b class="p-nickname">zoe</b></span><a class="u-url" href="/1">/1</a><div class="e-content p-name">'
+            '<p><span class="h-card"><a href="//b.example/@bob" class="u-url mention">@<span>bob</span></a></span>'
+            ' so true <a href="https://c.example/long"><span class=invisible>https://</span>'
+            '<span class="ellipsis">c.example/lo</span><span class=invisible>ng</span></a></p></div>'
+            f'<a class="u-in-reply-to" href="https://b.example/@bob/1"></a><a class="u-in-reply-to" href="{T}"></a>'
+            "</article>",
+            "@bob so true https://c.example/long",
+            id="Mastodon, by Bridgy",
+        ),
+        pytest.param(
+            f'<div class=h-entry>{ZOE}<p><i class="fa"></i>Replied to <a class="u-in-reply-to"'
+            f' href="{T}">a post on t.example</a>:</p><div class="entry-content">I agree<br>fully</div></div>',
+            "I agree fully",
+            id="Known",
+        ),
+        pytest.param(
+            f'<div class=h-entry><a class="u-in-reply-to" href="{T}"></a><div class="p-content">I agree</div></div>',
+            "I agree",
+            id="content without markup",
+        ),
+        pytest.param(
+            f'<div class=h-entry><p class=p-summary>{ZOE} RSVPs <data class="p-rsvp" value="yes">yes</data> to'
+            f" {ANSWER}</p></div>",
+            "Zoe RSVPs yes to Hello",
+            id="an RSVP with a summary",
+        ),
+        pytest.param(
+            f'<div class=h-entry><p>RSVP <data class="p-rsvp" value="yes">yes</data> to {ANSWER}</p>'
+            '<p class=e-content>See you there!</p></div>',
+            "See you there!",
+            id="an RSVP with content",
+        ),
+        pytest.param(
+            f'<div class=h-entry><p>RSVP <data class="p-rsvp" value="yes">yes</data> to {ANSWER}</p></div>',
+            "RSVP yes to Hello",
+            id="an RSVP that marks no words as its own",
+        ),
+        pytest.param(
+            f'<div class=h-entry><p>Saved <a class="u-bookmark-of" href="{T}">Hello</a></p>'
+            '<div class=e-content>Worth a look.</div></div>',
+            "Worth a look.",
+            id="a bookmark with a remark",
+        ),
+        pytest.param(
+            f'<div class=h-entry><p>Saved <a class="u-bookmark-of" href="{T}">Hello</a></p></div>',
+            "Saved Hello",
+            id="a bookmark without one",
+        ),
+        pytest.param(
+            f'<div class=h-entry><p>{ZOE} likes <a class="u-like-of" href="{T}">Hello</a></p>'
+            '<div class=e-content>likes this</div></div>',
+            "Zoe likes Hello",
+            id="a like says no more than that",
+        ),
+        pytest.param(
+            f'<div class=h-entry><div class=e-content><p>First.</p><p>Then <a href="{T}">Hello</a>.</p></div></div>',
+            "Then Hello.",
+            id="a mention shows what stands around its link",
+        ),
+        pytest.param(
+            f'<div class=h-entry>{ANSWER}<p class=p-summary>In short.</p><div class=e-content>{LONG}</div></div>',
+            "In short.",
+            id="a long post with a summary",
+        ),
+        pytest.param(
+            f'<div class=h-entry>{ANSWER}<div class=e-content>{LONG}</div></div>',
+            ("word " * 100).strip() + "…",
+            id="a long post without one",
+        ),
+        pytest.param(
+            f'<div class=h-entry>{ANSWER}<div class=e-content> <img src=x> </div><p class=p-summary>Short</p></div>',
+            "Short",
+            id="content without a word",
+        ),
+        pytest.param(
+            f'<div class=h-entry><p>Re {ANSWER}</p><div class="u-comment h-cite"><p class=e-content>Theirs</p></div>'
+            "<template><p class=e-content>unseen</p></template></div>",
+            "Re Hello",
+            id="what others say there, and what nobody sees",
+        ),
+        pytest.param(
+            f'<div class="h-feed"><div class=h-entry><p class=e-content>Another</p></div><div class=h-entry>{ANSWER}'
+            '<p class=e-content>This one</p></div></div>',
+            "This one",
+            id="one post of several",
+        ),
+    ],
+)  # fmt: skip
+def test_an_answer_is_shown_in_its_own_words(body: str, excerpt: str) -> None:
+    """protocols.md E-9, and microformats' conventions for showing comments."""
+    assert read(f"<title>S</title>{body}").excerpt == excerpt
+
+
+def test_the_words_of_an_answer_are_plain_text_and_the_wordpress_style_is_kept() -> None:
+    body = (
+        f"<div class=h-entry><p>To {ANSWER} now</p><p class=e-content>a &lt;b&gt;\u202e <script>x()</script>c</p></div>"
+    )
+    assert read(body).excerpt == "a <b> c"
+    source = page(f"<title>S</title>{body}")
+    assert describe(source, validator.find(source, T), "wordpress", now=NOW).excerpt == "[…] Hello […]"
+
+
+@pytest.mark.parametrize(
+    ("inner", "words"),
+    [
+        ("<div>Hello</div><div>World</div>", "Hello World"),
+        ("<p>Hello</p>World", "Hello World"),
+        ("Hello<br>World", "Hello World"),
+        ("<ul><li>Hello</li><li>World</li></ul>", "Hello World"),
+        ("<table><tr><td>Hello</td><td>World</td></tr></table>", "Hello World"),
+        ("<span>Hello</span><span>World</span>", "Hello World"),
+        ("<span>Hello</span><time>World</time>", "Hello World"),
+        ("<span>Hello</span><img alt='' src=x><span>World</span>", "Hello World"),
+        ("<span>Hello</span>\n<span>World</span>", "Hello World"),
+        ("<span>Hello</span><!-- x --><span>World</span>", "Hello World"),
+        ("<span>Hello</span><span>, World</span><span>!</span>", "Hello, World!"),
+        ("<b>Hel</b><i>lo</i> World", "Hello World"),
+        ("H<sub>2</sub><sup>+</sup>", "H2+"),
+        ("Hel<span>lo</span> World", "Hello World"),
+        ("<code><span>hello</span><span>World</span></code>", "helloWorld"),
+    ],
+)
+def test_the_words_of_neighbours_stay_apart(inner: str, words: str) -> None:
+    """In a name, a heading, an author's name, a link, and what an answer says."""
+    assert read(f"<div class=h-entry><div class=p-name>{inner}</div></div>{LINK}").title == words
+    assert read(f"<div class=h-entry><div class=p-author>{inner}</div></div>{LINK}").author.name == words
+    assert read(f"<div class=h-entry>{ANSWER}<div class=e-content>{inner}</div></div>").excerpt == words
+    assert read(f'<div>{inner} <a href="{T}"></a></div>').excerpt == words
+
+
+@pytest.mark.parametrize(
+    ("inner", "words"),
+    [
+        ("<h3>Hello</h3><p>World</p>", "Hello World"),
+        ("Hello<br>World", "Hello World"),
+        ("<b>Hel</b>lo", "Hello"),
+        ('<span class="p-given-name">Hello</span><span class="p-family-name">World</span>', "Hello World"),
+        ("<span>https://x.exam</span><span>ple</span>", "https://x.example"),
+    ],
+)
+def test_the_words_in_a_link_stay_apart(inner: str, words: str) -> None:
+    assert read(f'<a href="{T}">{inner}</a>').excerpt == words
+    assert read(f"{'<div>' * 300}<a href='{T}'>{inner}</a>").excerpt.replace(" ", "") == words.replace(" ", "")
+
+
+def test_a_value_in_parts_is_read_in_parts() -> None:
+    body = (
+        '<div class=h-entry><span class="dt-published"><span class="value">2020-01-02</span>'
+        f'<span class="value">03:04</span></span><p>{LINK}</p></div>'
+    )
+    assert read(body).published == datetime(2020, 1, 2, 3, 4)

@@ -1162,6 +1162,24 @@ def test_a_claim_whose_check_resolve_breaks_is_kept(
     assert now(site, record) == (ClaimState.SUCCESS, None)
 
 
+def test_a_claim_whose_check_gets_an_odd_answer_is_kept(
+    make: Make, web: FakeWeb, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    web.pages[S] = f"<a href='{OLD}'>"
+    answers: dict[str, Any] = dict(POSTS)
+    site = make(resolve=lambda url: answers.get(url))
+    record = receive(site)
+    answers[OLD] = answers[T] = "/post"
+    assert site.drain() == 1
+    assert now(site, record) == (ClaimState.QUEUED, None)
+    assert "must give the absolute URL of a page of https://t.example/, or None" in caplog.text
+    assert "Traceback" not in caplog.text
+    answers |= POSTS
+    clock.advance(60)
+    assert site.drain() == 1
+    assert now(site, record) == (ClaimState.SUCCESS, None)
+
+
 def test_a_claim_that_resolve_always_breaks_ends(make: Make, web: FakeWeb, clock: FakeClock) -> None:
     web.pages[S] = f"<a href='{OLD}'>"
     resolve = Failing()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import pytest
 
 from linkback import urls
-from linkback.errors import ConfigurationError, Reason, Refused
+from linkback.errors import ConfigurationError, Reason, Refused, blamed
 from linkback.ownpages import OwnPages
 
 POST = "https://t.example/post"
@@ -63,6 +66,65 @@ def test_the_host_says_which_urls_mean_none(target: str, reason: Reason) -> None
     with pytest.raises(Refused) as refused:
         OwnPages("https://t.example", resolve).find(target)
     assert refused.value.reason is reason
+
+
+class Strange:
+    """A function of a host, as an object, that answers whatever it was made with."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def __call__(self, url: str) -> Any:
+        return self.answer
+
+
+ODD = [True, 1, "/post/1", "post", POST.encode(), "https://other.example/post", "ftp://t.example/", [POST], object()]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_what_is_no_page_of_ours_is_said_in_one_sentence(odd: Any) -> None:
+    """It names the function, what it must give, and what it gave."""
+    pages = OwnPages("https://t.example", Strange(odd))
+    with pytest.raises(ConfigurationError) as caught:
+        pages.find(POST)
+    assert str(caught.value) == (
+        "resolve (tests.test_ownpages.Strange) must give the absolute URL of a page of https://t.example/, or None:"
+        f" for {POST} it gave {odd!r}"
+    )
+
+
+@pytest.mark.parametrize("nothing", [None, "", False])
+def test_nothing_is_no_page(nothing: Any) -> None:
+    with pytest.raises(Refused):
+        OwnPages("https://t.example", Strange(nothing)).find(POST)
+
+
+def test_a_long_answer_is_shown_in_part() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        OwnPages("https://t.example", Strange("x" * 5000)).find(POST)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("given", [POST + "#c1", "http://www.t.example/post", "https://old.example/post"])
+def test_a_permalink_may_stand_on_any_host_of_the_site(given: str) -> None:
+    assert OwnPages("https://t.example", Strange(given), ["old.example"]).find(POST) == given.partition("#")[0]
+
+
+def test_what_the_host_raises_passes_through_with_a_note_of_whose_it_is() -> None:
+    def find_post(url: str) -> str:
+        raise error
+
+    error = OSError("the database\nis away")
+    pages = OwnPages("https://t.example", partial(find_post))
+    for _ in range(2):
+        with pytest.raises(OSError, match="is away") as caught:
+            pages.find(POST)
+        assert caught.value is error
+    assert len(error.__notes__) == 1
+    line = blamed(error)
+    assert line.startswith("resolve (tests.test_ownpages.test_what_the_host_raises")
+    assert f"the blog's own function, failed for {POST}: OSError: the database is away ({__file__}, line " in line
+    assert blamed(OSError("of nobody's")) == ""
 
 
 @pytest.mark.parametrize(

@@ -289,6 +289,26 @@ def test_a_fault_says_whether_another_try_is_worth_making(
     assert (reply.outcome, reply.code, reply.again, reply.unusable) == (outcome, number, again, unusable)
 
 
+@pytest.mark.parametrize(
+    ("number", "status", "headers", "outcome"),
+    [
+        (49, 200, [("Retry-After", "30")], Outcome.FAILED),
+        (0, 200, [("Retry-After", "30")], Outcome.FAILED),
+        (49, 429, [], Outcome.FAILED),
+        (0, 503, [], Outcome.FAILED),
+        (0, 500, [], Outcome.REFUSED),
+        (49, 403, [], Outcome.REFUSED),
+        *((number, 429, [("Retry-After", "30")], Outcome.REFUSED) for number in (16, 17, 32, 33, 18, 51)),
+        (48, 429, [("Retry-After", "30")], Outcome.SENT),
+    ],
+)
+def test_a_fault_that_says_nothing_of_the_pair_may_mean_not_now(
+    number: int, status: int, headers: list[tuple[str, str]], outcome: Outcome
+) -> None:
+    """B-39: webmention.io words all its troubles as fault 0, so a status that is not about time says nothing more."""
+    assert PB.read_reply(response(code(number), status, *headers)).outcome is outcome
+
+
 def test_a_fault_may_say_how_long_to_wait() -> None:
     assert PB.read_reply(response(code(50), 503, ("Retry-After", "90"))).retry_after == 90
 

@@ -186,6 +186,61 @@ def test_a_function_that_fails_keeps_no_other_blog_waiting(
     assert [site.deliveries()[0].attempts for site in blogs[:2]] == [1, 0]
 
 
+def no_site_of(answer: Any) -> Callable[[str], Any]:
+    def find_blog(url: str) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return find_blog
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (RuntimeError("the host's database is away"), "failed for https://a.example/post: RuntimeError: the host's"),
+        (True, "must give the Site that a URL belongs to, or None: for https://a.example/post it gave True"),
+        (A, f"it gave '{A}'"),
+        (b"x", "it gave b'x'"),
+    ],
+)
+def test_a_function_that_cannot_say_whose_a_url_is_has_strangers_come_back(
+    store: Storage, clock: FakeClock, caplog: pytest.LogCaptureFixture, answer: Any, said: str
+) -> None:
+    """In one line that names it, and with nothing recorded."""
+    sites = Sites(no_site_of(answer), store=store, runner=External(), clock=clock)
+    assert call(sites, "/webmention", f"source={S}&target={A}post".encode())[0] == "503 Service Unavailable"
+    assert b"<error>1</error>" in call(sites, "/trackback", f"url={S}".encode(), f"target={A}post")[1]
+    assert call(sites, "/mentions", query=f"target={A}post")[0] == "503 Service Unavailable"
+    [*lines] = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert len(lines) == 3
+    for line in lines:
+        assert line.exc_info is None
+        assert "sites (tests.test_sites.no_site_of.<locals>.find_blog)" in line.getMessage()
+        assert said in line.getMessage()
+    assert store.next_due() is None
+
+
+def test_a_blog_that_may_not_stand_among_the_others_is_the_hosts_trouble(
+    store: Storage, web: FakeWeb, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Site(A, store="sqlite://", fetch=web, clock=clock, runner=External()) as stray:
+        sites = Sites(lambda url: stray, store=store, runner=External(), clock=clock)
+        assert call(sites, "/webmention", f"source={S}&target={A}post".encode())[0] == "503 Service Unavailable"
+        assert f"{A} has another store than the others" in caplog.text
+        assert "Traceback" not in caplog.text
+
+
+def test_a_job_whose_blog_is_answered_oddly_waits(
+    blogs: list[Site], store: Storage, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    blogs[0].publish(f"{A}own", "<a href='https://x.example/'>x</a>")
+    sites = Sites(no_site_of("a.example"), store=store, runner=External(), clock=clock)
+    assert sites.drain() == 1
+    assert "could not find the site https://a.example/: sites (tests.test_sites" in caplog.text
+    assert (store.next_due(), blogs[0].deliveries()[0].attempts) == (clock() + timedelta(hours=1), 0)
+
+
 @pytest.mark.parametrize("target", ["", "nonsense", "ftp://a.example/"])
 def test_a_target_that_is_no_url_is_refused(sites: Sites, target: str) -> None:
     with pytest.raises(Refused) as caught:

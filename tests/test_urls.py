@@ -154,6 +154,16 @@ def test_what_is_no_absolute_url_is_none(text: str) -> None:
         ("//o.example/x", T, "https://o.example/x"),
         (" HTTP://T.example/Ä \n", T, "HTTP://T.example/Ä"),
         ("https://t.example/a\nb", T, "https://t.example/ab"),
+        ("https://t.example/a\r\n\tb", T, "https://t.example/ab"),
+        ("https://t.example/a b", T, "https://t.example/a%20b"),
+        ("https://T.example:443/a b?c d#e f", T, "https://t.example/a%20b?c%20d#e%20f"),
+        ("https://t.example/Ä b", T, "https://t.example/%C3%84%20b"),
+        ("https://t.example/a\x7f\x85\f", T, "https://t.example/a%7F%C2%85"),
+        ("https://t.example/a\x0cb", T, "https://t.example/a%0Cb"),
+        ('https://t.example/a"<>|^`{}', T, 'https://t.example/a"<>|^`{}'),
+        ("https://t.example/%20%zz", T, "https://t.example/%20%zz"),
+        ("/a b", T, "https://t.example/a%20b"),
+        ("https://t .example/a", T, None),
         ("http:/one", "http://t.example/a/", "http://t.example/one"),
         ("mailto:a@b", T, None),
         ("javascript:1", T, None),
@@ -166,8 +176,20 @@ def test_what_is_no_absolute_url_is_none(text: str) -> None:
     ],
 )
 def test_references_resolve_to_pages_as_they_are_written(reference: str, base: str, found: str | None) -> None:
-    """B-2: an absolute reference is not normalised."""
+    """B-2: an absolute reference is not normalised, unless no claim could name it (C-3)."""
     assert urls.resolve(reference, base) == found
+    assert found is None or urls.is_argument(found)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["https://t.example/a b", "https://t.example/a%20b", "https://t.example/a\n b", " https://t.example/a b "],
+)
+def test_a_link_proves_a_claim_however_its_blanks_are_written(written: str) -> None:
+    """D-30: on both sides the URL is the one that a browser goes to."""
+    assert urls.satisfies(written, "https://t.example/a%20b")
+    assert not urls.satisfies(written, "https://t.example/a")
+    assert not urls.satisfies(written, "https://t.example/a+b")
 
 
 @pytest.mark.parametrize(

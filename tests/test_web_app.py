@@ -13,8 +13,9 @@ import pytest
 from linkback import urls
 from linkback.errors import Reason, Refused, StoreError
 from linkback.jobs import External
-from linkback.model import Claim
+from linkback.model import Claim, Outcome
 from linkback.policy import Policy, Retry
+from linkback.protocols import Pingback
 from linkback.site import Site
 from linkback.testing import FakeWeb
 from linkback.web.app import App
@@ -322,6 +323,53 @@ def test_our_own_failures_are_told_without_detail(error: Exception, status: int,
     assert b"<error>1</error>" in post(site, "/trackback", TRACKBACK, query=AT_T).body
     assert ask(site, "GET", "/mentions", query=AT_T).status == status
     assert ask(site, "GET", "/healthz").status == status
+
+
+class Host:
+    """A host's function, which raises or answers what it is told to, and does its work once it is mended."""
+
+    def __init__(self, broken: Any) -> None:
+        self.broken = broken
+
+    def __call__(self, url: str) -> Any:
+        if isinstance(self.broken, Exception):
+            raise self.broken
+        return resolve(url) if self.broken is None else self.broken
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pytest.param(ConnectionError("secret: the database is away"), id="raises"),
+        pytest.param(LookupError(), id="raises without a word"),
+        pytest.param(True, id="True"),
+        pytest.param("/post/secret", id="a path"),
+        pytest.param(b"https://t.example/secret", id="bytes"),
+        pytest.param("https://secret.example/", id="a page of others"),
+    ],
+)
+def test_a_host_that_cannot_say_whose_a_page_is_has_strangers_come_back(
+    web: FakeWeb, caplog: pytest.LogCaptureFixture, broken: Any
+) -> None:
+    """One line in the log names the function; the answer is "not now", and nothing is recorded."""
+    host = Host(broken)
+    with Site("https://t.example", store="sqlite://", fetch=web, runner=External(), resolve=host) as site:
+        webmention = post(site, "/webmention", WEBMENTION)
+        assert (webmention.status, webmention.header("Retry-After")) == (503, "60")
+        pingback = post(site, "/pingback", PINGBACK)
+        assert (fault(pingback), Pingback().read_reply(pingback).outcome) == (50, Outcome.FAILED)
+        trackback = post(site, "/trackback", TRACKBACK, query=AT_T)
+        assert b"<error>1</error>" in trackback.body
+        listed = ask(site, "GET", "/mentions", query=AT_T)
+        assert (listed.status, listed.header("Retry-After")) == (503, "60")
+        assert not any(b"secret" in each.body for each in (webmention, pingback, trackback, listed))
+        lines = [record for record in caplog.records if record.levelname == "ERROR"]
+        assert len(lines) == 4
+        assert all("tests.test_web_app.Host" in line.getMessage() and line.exc_info is None for line in lines)
+        assert all("\n" not in line.getMessage() for line in lines)
+        assert site.store.next_due() is None
+        host.broken = None
+        assert post(site, "/webmention", WEBMENTION).status == 201
 
 
 def test_a_protocol_of_ones_own_gets_an_endpoint_of_its_name(web: FakeWeb) -> None:
