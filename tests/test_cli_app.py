@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 
@@ -52,6 +53,9 @@ alice = Site(ALICE, store=store, fetch=web, runner=External(), **own)
 
 def site():
     return alice
+
+def broken():
+    return Sites(lambda url: 1 / 0, store=store)
 
 def sites():
     return Sites([alice, Site(CAROL, store=store, fetch=web, runner=External())], store=store)
@@ -135,6 +139,11 @@ def test_unpublish_asks_the_hosts_own_blog(database: str, capsys: pytest.Capture
         (["list", "--app", "host:sites", "--target", f"{ALICE}broken"], "the database is away"),
         (["moderate", "spam", "1", "--app", "host:site", "--database", "sqlite://"], "--database means nothing there"),
         (["jobs", "--app", "no_such_module"], "No module named"),
+        (["publish", f"{ALICE}a", "--app", "host:broken"], "ZeroDivisionError"),
+        (["unpublish", f"{ALICE}a", "--app", "host:broken"], "ZeroDivisionError"),
+        (["publish", "--feed", f"{ALICE}feed", "--app", "host:broken"], "ZeroDivisionError"),
+        (["doctor", "--page", f"{ALICE}a", "--app", "host:broken"], "ZeroDivisionError"),
+        (["doctor", "--app", "host:site", "--database", "sqlite://"], "--database means nothing there"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -171,6 +180,16 @@ def test_the_records_are_those_of_one_blog(database: str, capsys: pytest.Capture
     assert [(row["id"], row["status"]) for row in every] == [(ours.id, "approved"), (theirs.id, "approved")]
     one = Fresh(capsys, "list", "--json", "--app", "host:sites", "--site", CAROL).rows
     assert [row["id"] for row in one] == [theirs.id]
+
+
+def test_the_doctor_looks_at_the_hosts_own_blogs_whatever_the_environment_says(
+    database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LINKBACK_SITE", "garbage")
+    for what, post, looked_at in (("site", "a", True), ("sites", "a", True), ("sites", "//bob.example/", False)):
+        ran = Fresh(capsys, "doctor", "--json", "--app", f"host:{what}", "--page", urljoin(ALICE, post))
+        page = next(row for row in ran.rows if row["step"] == "page")
+        assert (ran.code, urljoin(ALICE, post) in page["summary"]) == (1, looked_at), ran.out
 
 
 def test_jobs_that_wait_for_a_person_are_those_of_one_blog(database: str, capsys: pytest.CaptureFixture[str]) -> None:

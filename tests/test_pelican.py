@@ -242,6 +242,15 @@ def test_templates_show_signposts_and_the_thread(alice: Folder, bob: Site) -> No
     assert [delivery.cause.value for delivery in alice.deliveries] == ["new"]
 
 
+def test_a_blog_that_is_built_again_by_the_same_pelican_keeps_its_signposts(alice: Folder, bob: Site) -> None:
+    """As `pelican --autoreload` does after each edit."""
+    pelican = alice.pelican()
+    for _ in range(2):
+        pelican.run()
+        page = (alice.root / "output" / "first.html").read_text()
+        assert f'<link rel="webmention" href="{alice.url}/linkback/webmention"' in page
+
+
 @pytest.mark.parametrize("moment", ["finalized", "all_generators_finalized"])
 def test_a_build_within_a_build_leaves_the_other_as_it_is(alice: Folder, bob: Site, moment: str) -> None:
     """As plugins do that build a blog once more for each other language, under a path of its own."""

@@ -223,7 +223,8 @@ class _Plugin:
 
     def end(self, sender: Any) -> None:
         """All is written."""
-        build = self._builds.pop(sender, None)
+        # kept: `pelican --autoreload` builds again by the same Pelican, without a word at its beginning
+        build = self._builds.get(sender)
         if build is None:
             return
         try:

@@ -76,4 +76,10 @@ def main(arguments: list[str] | None = None, *, command: str = "linkback", blog:
     except LinkbackError as error:
         say(str(error))
         return NO
+    except Exception as error:
+        # a function of the host's own, which may fail in ways of its own
+        if not (fault := errors.blamed(error)):
+            raise
+        say(fault)
+        return USAGE
     return code if isinstance(code, int) else OK

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import click
 
 from linkback import terminal, urls
 from linkback.cli.codes import NO, OK, TEMPORARY, USAGE
-from linkback.errors import Reason, StoreError
-from linkback.options import as_json, blogs, closing, database, fetcher, fetching, given, hosts_own, lent
+from linkback.errors import Reason, Refused, StoreError
+from linkback.options import as_json, blogs, closing, database, fetcher, fetching, given, hosts_own, lent, which_app
 
 if TYPE_CHECKING:
     from linkback.ownpages import OwnPages
+    from linkback.sites import Sites
     from linkback.store import Storage
     from linkback.wire import Fetch
 
@@ -106,18 +107,28 @@ def _examined(
     from linkback.ownpages import OwnPages
     from linkback.site import Site
 
-    own = hosts_own(app, heeded=("sites", "database", "networks", "ports"))
-    named = [OwnPages(url) for url in sites]
+    own = hosts_own(which_app(app, "database"), heeded=("sites", "networks", "ports"))
+    # those of the environment are not the host's own
+    named = [OwnPages(url) for url in sites] if own is None or given("sites") else []
     if own is None:
         yield named or [OwnPages(url) for url in dict.fromkeys(map(urls.origin, posts))], database, None
         return
     # as a blog's own object knows them, not as the options of another command would make them
     with closing(own) as blog:
         if isinstance(blog, Site):
-            yield named if given("sites") else [blog.pages], blog.store, blog.fetch
+            yield named or [blog.pages], blog.store, blog.fetch
         else:
-            found = {its.url: its for its in map(blog.site_of, posts)}
-            yield named or [its.pages for its in found.values()], blog.store, None
+            yield named or list(_pages_of(blog, posts)), blog.store, None
+
+
+def _pages_of(blogs: Sites, posts: Iterable[str]) -> Iterable[OwnPages]:
+    """The pages of each blog that one of some posts is of; that a post is of none is for the doctor to say."""
+    found: dict[str, OwnPages] = {}
+    for post in posts:
+        with contextlib.suppress(Refused):
+            site = blogs.site_of(post)
+            found[site.url] = site.pages
+    return found.values()
 
 
 def _fetch(own: Fetch | None, networks: tuple[str, ...], ports: tuple[str, ...], *, contact: str) -> Fetch:
