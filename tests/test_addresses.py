@@ -100,7 +100,9 @@ def test_what_is_no_plain_address_is_not_public(text: str) -> None:
     ],
 )
 def test_a_refusal_says_how_to_open_the_address_and_that_way_works(address: str, network: str) -> None:
-    assert Guard().judge(address) == f"{address} is not a public address (open it with --allow-network {network})"
+    refused = f"{address} is not a public address (open it with"
+    assert Guard().judge(address) == f'{refused} Fetcher(allow=["{network}"]))'
+    assert Guard(opener="--allow-network").judge(address) == f"{refused} --allow-network {network})"
     opened = Guard([network])
     assert opened.judge(address) is None
     assert opened.opens(address)

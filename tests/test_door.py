@@ -94,13 +94,16 @@ def test_one_bad_answer_refuses_the_whole_name(answers: tuple[str, ...]) -> None
 
 
 def test_a_refusal_names_the_address_and_how_to_open_it() -> None:
-    message = "10.1.2.3 is not a public address (open it with --allow-network 10.1.2.3/32)"
+    message = '10.1.2.3 is not a public address (open it with Fetcher(allow=["10.1.2.3/32"]))'
     with pytest.raises(Blocked) as caught:
         dial(Names("10.1.2.3"), "wiki.test")
-    assert caught.value.message == f"wiki.test: {message}"
+    assert (caught.value.message, caught.value.address) == (f"wiki.test: {message}", "10.1.2.3")
     with pytest.raises(Blocked) as caught:
         dial(Names(), "10.1.2.3")
-    assert caught.value.message == message
+    assert (caught.value.message, caught.value.address) == (message, "10.1.2.3")
+    with pytest.raises(Blocked) as caught:
+        dial(Names(), "8.8.8.8", port=81)
+    assert caught.value.address == "", "it is the port that is closed"
 
 
 @pytest.mark.parametrize(("host", "dialled"), [("8.8.8.8", "8.8.8.8"), ("[2606:4700::1]", "2606:4700::1")])

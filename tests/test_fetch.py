@@ -411,7 +411,7 @@ def test_a_redirect_does_not_lead_where_we_would_not_go(location: str, server: S
 def test_a_public_page_may_not_bounce_us_inside(host: str, server: Server, canary: Server) -> None:
     """The guard holds on every hop, in every spelling: the canary's fixture counts its connections."""
     server.pages["/"] = moved(f"http://{host}:{canary.port}/")
-    with pytest.raises(Blocked, match=r"open it with --allow-network 127\.0\.0\.0/8"):
+    with pytest.raises(Blocked, match=r'open it with Fetcher\(allow=\["127\.0\.0\.0/8"\]\)'):
         Fetcher(["127.0.0.1"], PATIENT).get(server.url())
 
 
@@ -420,6 +420,8 @@ def test_a_refusal_names_what_opens_the_address_where_we_run() -> None:
     for url, advice in (("http://127.0.0.1/", "open it with NETWORKS 127.0.0.0/8"), ("http://8.8.8.8:81/", "PORTS 81")):
         with pytest.raises(Blocked, match=re.escape(advice)):
             fetcher.get(url)
+    with pytest.raises(Blocked, match=re.escape("open it with Fetcher(limits=Limits(ports=Limits().ports | {81}))")):
+        Fetcher().get("http://8.8.8.8:81/")
     with pytest.raises(Blocked, match=r"none that linkback talks to$"):
         fetcher.get("http://8.8.8.8:0/")
 
@@ -718,7 +720,7 @@ def test_a_redirect_of_a_post_to_a_dead_host_keeps_that_the_first_one_had_it(ser
         ("http://example.com@127.0.0.1/", "user name or password"),
         ("http://example.com:22/", "port 22 of example.com"),
         ("http://example.com/" + "x" * 20_000, "too long"),
-        ("http://127.1/", "127.0.0.1 is not a public address (open it with --allow-network 127.0.0.0/8)"),
+        ("http://127.1/", '127.0.0.1 is not a public address (open it with Fetcher(allow=["127.0.0.0/8"]))'),
         ("http://0/", "0.0.0.0 is not a public address"),
         ("http://2852039166/", "169.254.169.254 is not"),
         ("http://１２７。０。０。１/", "127.0.0.1 is not"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from fastapi import FastAPI
@@ -13,6 +14,7 @@ from linkback import Site
 from linkback.adapters import asgi, wsgi
 from linkback.adapters.fastapi import install
 from linkback.adapters.flask import Linkback
+from linkback.errors import ConfigurationError
 from linkback.jobs import External
 from linkback.testing import FakeWeb
 
@@ -48,6 +50,16 @@ WRONG: list[tuple[Callable[..., object], str]] = [
     (lambda site: asgi.around(site, API()), "is not a Site: write around(app, site)"),
     (lambda site: asgi.endpoints(API()), "not a FastAPI: write endpoints(site)"),
     (lambda site: asgi.lifespan(BOB), f"write lifespan(Site('{BOB}'))"),
+    (
+        lambda site: site.wsgi(API()),
+        "is a FastAPI, which is ASGI's and no WSGI application: write linkback.adapters.asgi",
+    ),
+    (
+        lambda site: wsgi.around(cast("Any", asgi.endpoints(site)), site),
+        "write linkback.adapters.asgi.around(app, site)",
+    ),
+    (lambda site: site.publish(f"{BOB}/post", SEVEN), "html must be the post's page as str or bytes, or None to fetch"),
+    (lambda site: site.publish(f"{BOB}/post", Path("post.html")), "to fetch it, not PosixPath('post.html')"),
 ]
 
 
@@ -59,6 +71,38 @@ def test_what_is_no_blog_or_no_application_is_said_with_its_fix(
         call(site)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+#: adapters that take a path and a public URL
+MOUNTING: list[Callable[..., object]] = [
+    lambda site, **given: install(API(), site, **given),
+    lambda site, **given: asgi.around(API(), site, **given),
+    lambda site, **given: wsgi.around(host, site, **given),
+    lambda site, **given: site.wsgi(host, **given),
+]
+
+
+@pytest.mark.parametrize("mount", MOUNTING, ids=["install", "asgi", "wsgi", "site.wsgi"])
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"prefix": 5}, 'prefix must be the path that the endpoints stand under, such as "/linkback", not 5'),
+        ({"base": 5}, 'base must be the public URL of the endpoints, such as "https://bob.example/linkback", not 5'),
+    ],
+    ids=["prefix", "base"],
+)
+def test_a_prefix_and_a_public_url_are_texts(
+    site: Site, mount: Callable[..., object], given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        mount(site, **given)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("endpoints", [asgi.endpoints, wsgi.endpoints, Site.wsgi], ids=["asgi", "wsgi", "site.wsgi"])
+def test_endpoints_of_their_own_want_a_text_for_their_public_url(site: Site, endpoints: Callable[..., object]) -> None:
+    with pytest.raises(ConfigurationError, match=r"^base must be the public URL"):
+        endpoints(site, base=5)
 
 
 def test_a_blog_may_stand_beside_its_flask_application(site: Site) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -695,6 +696,60 @@ def test_what_waiting_cannot_help_ends_at_once(
     site.drain()
     assert now(site, record) == (ClaimState.FAILED, reason)
     assert site.store.next_due() is None
+
+
+def closed(source: str, address: str) -> Blocked:
+    return Blocked(source, f"{address} is not a public address (open it with …)", address=address)
+
+
+def warned(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_a_source_on_an_address_that_nobody_opened_is_a_warning_that_names_what_opens_it(
+    site: Site, web: FakeWeb, caplog: pytest.LogCaptureFixture
+) -> None:
+    web.pages[S] = closed(S, "127.0.0.1")
+    receive(site)
+    site.drain()
+    assert warned(caplog) == [
+        f"no mention of {T} by {S}: {S}: 127.0.0.1 is not a public address (open it with …)",
+    ]
+
+
+def test_strangers_cannot_fill_the_log_with_closed_addresses(
+    site: Site, web: FakeWeb, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    numbers = itertools.count()
+
+    def told(addresses: Sequence[str]) -> int:
+        caplog.clear()
+        for number, address in zip(numbers, addresses, strict=False):
+            source = f"https://{number}.s.example/"
+            web.pages[source] = closed(source, address)
+            receive(site, Claim("webmention", source, T))
+        site.drain()
+        lines = sum("no mention of" in record.getMessage() for record in caplog.records)
+        assert lines == len(addresses), "what is no warning is still an information"
+        return len(warned(caplog))
+
+    assert told(["127.0.0.1"] * 5) == 1
+    clock.advance(60)
+    assert told(["127.0.0.1"]) == 0, "the hour is not over"
+    assert told([f"10.0.0.{last}" for last in range(30)]) == 19
+    clock.advance(3600)
+    assert told(["127.0.0.1", "10.0.0.1", "127.0.0.1"]) == 2
+
+
+@pytest.mark.parametrize("answer", [Response(403), Blocked(S, "port 81 of 8.8.8.8 is none")], ids=["403", "port"])
+def test_a_source_that_fails_in_another_way_is_no_warning(
+    site: Site, web: FakeWeb, answer: Answering, caplog: pytest.LogCaptureFixture
+) -> None:
+    web.pages[S] = answer
+    receive(site)
+    site.drain()
+    assert warned(caplog) == []
 
 
 def test_each_claim_of_a_pair_ends_for_itself(site: Site, web: FakeWeb, clock: FakeClock) -> None:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
-from linkback.errors import BadStatus, Blocked, LinkbackError, NoBacklink, Reason, Refused, SourceGone, TimedOut
+from linkback.errors import (
+    BadStatus,
+    Blocked,
+    ConfigurationError,
+    LinkbackError,
+    NoBacklink,
+    Reason,
+    Refused,
+    SourceGone,
+    TimedOut,
+)
 from linkback.model import Backlink, Claim, Status
-from linkback.policy import Policy, Retry, judge, takes_away
+from linkback.policy import Outgoing, Policy, Retry, judge, takes_away
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 T = "https://t.example/post"
@@ -105,3 +117,19 @@ def test_only_the_source_itself_takes_a_mention_away(reason: Reason) -> None:
     """D-41 to D-43: never a failure to read it."""
     assert takes_away(reason, asked=False) is (reason in (Reason.SOURCE_GONE, Reason.NO_BACKLINK))
     assert takes_away(reason, asked=True) is (reason in (Reason.SOURCE_GONE, Reason.NO_BACKLINK, Reason.SOURCE_MISSING))
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: Policy(blocked_hosts="spam.example"), "blocked_hosts"),
+        (lambda: Outgoing(skip_hosts="spam.example"), "skip_hosts"),
+        (lambda: Outgoing(skip_rels="nofollow"), "skip_rels"),
+        (lambda: Outgoing(skip_rels=cast("Any", None)), "skip_rels"),
+        (lambda: Policy(blocked_hosts=cast("Any", [5])), "blocked_hosts"),
+    ],
+    ids=["blocked_hosts", "skip_hosts", "skip_rels", "none", "number"],
+)
+def test_what_is_to_be_a_list_is_one(make: Callable[[], object], name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{name} must be a list of "):
+        make()

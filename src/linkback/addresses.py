@@ -44,6 +44,8 @@ _UNICAST_V6 = IPv6Network("2000::/3")
 #: ... less what is reserved there: Teredo and other protocol assignments, documentation, 6to4
 _SPECIAL_V6 = tuple(IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"))
 _MAPPED = IPv6Network("::ffff:0:0/96")
+#: how a network is opened from Python
+OPEN_NETWORK = 'Fetcher(allow=["{}"])'
 
 
 def parse(text: str) -> Address | None:
@@ -76,12 +78,12 @@ class Guard:
     """Judges addresses: public ones pass, and those in the networks opened by name.
 
     `allow` names networks in CIDR form ("127.0.0.0/8") or single addresses; `opener` is how whoever runs this opens
-    one, for the words of a refusal. Raises `ConfigurationError` naming the first one that is no network.
+    one, for the words of a refusal: see `opening`. Raises `ConfigurationError` naming the first one that is no network.
     """
 
     __slots__ = ("_opened", "_opener")
 
-    def __init__(self, allow: Iterable[str] = (), opener: str = "--allow-network") -> None:
+    def __init__(self, allow: Iterable[str] = (), opener: str = OPEN_NETWORK) -> None:
         names = (allow,) if isinstance(allow, str) else allow
         self._opener = opener
         self._opened = tuple(_network(name) for name in names)
@@ -103,7 +105,13 @@ class Guard:
             return f"{address} is not an address linkback can talk to"
         if is_public(parsed) or self.opens(address):
             return None
-        return f"{address} is not a public address (open it with {self._opener} {_suggestion(parsed)})"
+        return f"{address} is not a public address (open it with {opening(self._opener, _suggestion(parsed))})"
+
+
+def opening(opener: str, value: object) -> str:
+    """What opens a network or a port: the name of an option or a setting with the value after it, or code with it in
+    the place of {}."""
+    return opener.replace("{}", str(value)) if "{}" in opener else f"{opener} {value}"
 
 
 def _network(name: str) -> Network:

@@ -26,6 +26,8 @@ Resolver = Callable[..., Iterable[tuple[typing.Any, ...]]]
 
 #: addresses of one name that are tried
 MAX_TRIES = 2
+#: how a port is opened from Python
+OPEN_PORT = "Fetcher(limits=Limits(ports=Limits().ports | {{}}))"
 
 
 @dataclass(slots=True)
@@ -57,7 +59,7 @@ class Door:
     """Opens connections to the peers that `guard` and `ports` admit, and to no others.
 
     `connect` is in seconds, per address; `ca_file` adds a certificate authority to the public ones. `port_opener` is
-    how whoever runs this opens a port, for the words of a refusal.
+    how whoever runs this opens a port, for the words of a refusal: see `addresses.opening`.
     """
 
     guard: Guard
@@ -65,7 +67,7 @@ class Door:
     connect: float
     ca_file: str | None = None
     resolver: Resolver = socket.getaddrinfo
-    port_opener: str = "--allow-port"
+    port_opener: str = OPEN_PORT
 
     def open(self, peer: Peer, progress: Progress) -> socket.socket:
         """A connected socket, with TLS set up where the peer is `secure`, watched by the deadline.
@@ -86,11 +88,12 @@ class Door:
         """Refuse a port before any look-up, unless the peer may turn out to stand in an opened network."""
         if not peer.port or (peer.port not in self.ports and not self.guard.opens_any):
             # of two objections the address is the one that somebody at home wants to hear
-            address = self.guard.judge(peer.name) if addresses.parse(peer.name) is not None else None
-            raise Blocked(progress.url, address or self._wrong_port(peer.name, peer), sent=progress.sent)
+            closed = self.guard.judge(peer.name) if addresses.parse(peer.name) is not None else None
+            why, address = (closed, peer.name) if closed else (self._wrong_port(peer.name, peer), "")
+            raise Blocked(progress.url, why, sent=progress.sent, address=address)
 
     def _wrong_port(self, whose: str, peer: Peer) -> str:
-        advice = f" (open it with {self.port_opener} {peer.port})" if peer.port else ""
+        advice = f" (open it with {addresses.opening(self.port_opener, peer.port)})" if peer.port else ""
         return f"port {peer.port} of {whose} is none that linkback talks to{advice}"
 
     def _resolve(self, peer: Peer, progress: Progress) -> list[str]:
@@ -102,12 +105,12 @@ class Door:
         if not found:
             raise socket.gaierror(socket.EAI_NONAME, "it has no address")
         for address in found:
-            objection = self.guard.judge(address)
-            if objection is None and peer.port not in self.ports and not self.guard.opens(address):
-                objection = self._wrong_port(address, peer)
-            if objection is not None:
-                prefix = "" if address == peer.name else f"{peer.name}: "
-                raise Blocked(progress.url, prefix + objection, sent=progress.sent)
+            prefix = "" if address == peer.name else f"{peer.name}: "
+            closed = self.guard.judge(address)
+            if closed:
+                raise Blocked(progress.url, prefix + closed, sent=progress.sent, address=address)
+            if peer.port not in self.ports and not self.guard.opens(address):
+                raise Blocked(progress.url, prefix + self._wrong_port(address, peer), sent=progress.sent)
         return found
 
     def _connect(self, peer: Peer, admitted: Sequence[str], progress: Progress) -> socket.socket:

@@ -6,7 +6,7 @@ LinkbackError
 │   ├── NoBacklink          the source was read and does not link to the target (.final_url)
 │   └── SourceGone          the source answers 410 or 404
 ├── FetchError              a page could not be read             (.url .temporary .sent)
-│   ├── Blocked             the address, port or scheme is not one we talk to
+│   ├── Blocked             the address, port or scheme is not one we talk to (.address)
 │   ├── Unreachable         DNS, connection, TLS or framing failed
 │   │   └── TimedOut        the whole exchange took longer than its deadline
 │   ├── TooManyRedirects
@@ -114,10 +114,14 @@ class FetchError(LinkbackError):
 
 
 class Blocked(FetchError):
-    """The URL leads to an address, port or scheme that linkback does not talk to."""
+    """The URL leads to an address, port or scheme that linkback does not talk to.
 
-    def __init__(self, url: str, message: str, *, sent: bool = False) -> None:
+    `address` is the one that was refused and can be opened; "" where it was something else.
+    """
+
+    def __init__(self, url: str, message: str, *, sent: bool = False, address: str = "") -> None:
         super().__init__(url, message, temporary=False, sent=sent)
+        self.address = address
 
 
 class Unreachable(FetchError):
@@ -156,11 +160,17 @@ class StoreError(LinkbackError):
     """The database could not be opened, read or written."""
 
 
-def name_of(function: Callable[..., object]) -> str:
-    """What a function that the host gave is called there."""
+def unwrapped(function: Callable[..., object]) -> Callable[..., object]:
+    """A function that the host gave, without what an adapter put around it."""
     while isinstance(function, partial):
         # what an adapter wraps comes last
         function = next((each for each in reversed(function.args) if callable(each)), function.func)
+    return function
+
+
+def name_of(function: Callable[..., object]) -> str:
+    """What a function that the host gave is called there."""
+    function = unwrapped(function)
     named = function if hasattr(function, "__qualname__") else type(function)
     return f"{named.__module__}.{named.__qualname__}"
 

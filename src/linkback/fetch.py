@@ -19,9 +19,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from linkback import __version__, urls
-from linkback.addresses import Guard
+from linkback.addresses import OPEN_NETWORK, Guard
+from linkback.arguments import Kind, check, function, one_of, several
 from linkback.deadline import Deadline
-from linkback.door import Door, Peer, Progress, Resolver, tls_context
+from linkback.door import OPEN_PORT, Door, Peer, Progress, Resolver, tls_context
 from linkback.errors import Blocked, ConfigurationError, TooManyRedirects
 from linkback.exchange import Exchange, translated
 from linkback.urls import Url
@@ -49,7 +50,8 @@ class Limits:
 
     `seconds` is for a whole GET, redirects and DNS included (at most 40, or a worker's lease may end before its first
     POST), `send_seconds` for a whole POST, `connect` for one address. `bytes` caps a page, decoded; `reply_bytes` the
-    answer to a POST. `ports` are those talked to outside the networks that were opened by name.
+    answer to a POST. `ports` are those talked to outside the networks that were opened by name. Raises
+    `ConfigurationError` for ports that are no list of numbers.
     """
 
     seconds: float = 10.0
@@ -60,13 +62,29 @@ class Limits:
     redirects: int = 5
     ports: frozenset[int] = frozenset({80, 443, 8080, 8443})
 
+    def __post_init__(self) -> None:
+        several("ports", self.ports, one_of(int, "a list of port numbers, such as Limits().ports | {81}"))
+
 
 @dataclass(frozen=True, slots=True)
 class Openers:
-    """How whoever runs this opens a private network and a further port: what a refusal tells them to write."""
+    """How whoever runs this opens a private network and a further port: what a refusal tells them to write.
 
-    network: str = "--allow-network"
-    port: str = "--allow-port"
+    Each is the name of an option or a setting, or code with {} where the network or the port stands; by default what
+    to write in Python.
+    """
+
+    network: str = OPEN_NETWORK
+    port: str = OPEN_PORT
+
+
+_NETWORK = Kind('a list of networks, such as ["127.0.0.0/8"]', lambda given: given is not None)
+_ARGUMENTS = {
+    "limits": one_of(Limits, "a linkback.Limits, such as Limits(seconds=5.0)"),
+    "user_agent": one_of(str, "a text, such as linkback.fetch.introduction() gives"),
+    "resolver": function("a function that answers as socket.getaddrinfo does").optional,
+    "openers": one_of(Openers, "a linkback.fetch.Openers"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +105,7 @@ class Fetcher:
     Talks to public addresses and to the networks named in `allow` ("127.0.0.0/8"; there on any port), within `limits`.
     `user_agent` replaces the product part of the User-Agent; `resolver` stands in for `socket.getaddrinfo`; `ca_file`
     adds a certificate authority to the public ones; `openers` are named where an address is refused. Raises
-    `ConfigurationError` for a network or a file that is none.
+    `ConfigurationError` for a network or a file that is none, and an argument that is not what it must be.
     """
 
     def __init__(
@@ -100,12 +118,13 @@ class Fetcher:
         ca_file: str | None = None,
         openers: Openers = Openers(),
     ) -> None:
+        check(_ARGUMENTS, limits=limits, user_agent=user_agent, resolver=resolver, openers=openers)
         if ca_file is not None:
             tls_context(ca_file)
         self._limits = limits
         self._product = user_agent
         self._door = Door(
-            guard=Guard(allow, openers.network),
+            guard=Guard(several("allow", (allow,) if isinstance(allow, str) else allow, _NETWORK), openers.network),
             ports=limits.ports,
             connect=limits.connect,
             ca_file=ca_file,

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from linkback import upkeep, urls
 from linkback.errors import LinkbackError, Reason, Refused
-from linkback.hooks import Hooks, tell
+from linkback.hooks import Hooks, Loudness, tell
 from linkback.model import Backlink, Claim, ClaimState, Job, Mention, Status
 from linkback.ownpages import OwnPages
 from linkback.page import Page
@@ -64,6 +64,7 @@ class Inbox:
     lease: timedelta
     hooks: Hooks = field(default_factory=Hooks)
     inline: bool = False
+    loudness: Loudness = field(default_factory=Loudness)
 
     def receive(self, claim: Claim) -> ClaimRecord:
         """Record a claim and the job to check it; one that says the same as an open one is that one.
@@ -255,7 +256,8 @@ class Inbox:
         if reason is None and mention is not None:
             return replace(done, state=_state(before, mention))
         claim = look.record.claim
-        log.info("no mention of %s by %s: %s", claim.target, claim.source, look.found)
+        level = self.loudness.of(look.found, now)
+        log.log(level, "no mention of %s by %s: %s", claim.target, claim.source, look.found)
         visible = mention is None and before is not None and before.status is not Status.REMOVED
         protocol = self.protocols.get(claim.protocol)
         asked = protocol is not None and protocol.updates

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from linkback import urls
+from linkback.arguments import Kind, several, shown
 from linkback.errors import ConfigurationError, Reason, Refused, blame, name_of
-from linkback.plaintext import head
 
 #: given by the host: a URL on its site's hosts to the permalink of the post it means, or None where there is none.
 #: It may raise `Refused(Reason.TARGET_GONE)` or `Refused(Reason.TARGET_CLOSED)`.
@@ -15,8 +15,14 @@ Resolve = Callable[[str], str | None]
 
 #: a page of one megabyte may hold 90,000 links, and each answer may cost the host a query
 _MOST_RESOLVED = 1_000
-#: how much of an odd answer is shown, in characters
-_SHOWN = 200
+
+
+def _is_host(given: object) -> bool:
+    page = urls.parse(f"https://{given}") if isinstance(given, str) and given else None
+    return page is not None and page.href == f"{page.origin}/"
+
+
+_HOST = Kind('a list of host names, such as ["old.example"]', _is_host)
 
 
 class OwnPages:
@@ -32,13 +38,14 @@ class OwnPages:
     def __init__(
         self, url: str, resolve: Resolve | None = None, hosts: Iterable[str] = (), *, loose: bool = False
     ) -> None:
-        parsed = urls.parse(url)
+        parsed = urls.parse(url) if isinstance(url, str) else None
         if parsed is None or not parsed.is_web:
-            raise ConfigurationError(f"the site's URL must be an absolute http or https URL, not {url!r}")
+            why = f"the site's URL must be an absolute http or https URL, not {shown(url)}"
+            raise ConfigurationError(f"{why}: give the blog's address, such as https://bob.example")
         self.url = parsed.href
         self._resolve = resolve
         self._satisfies = urls.satisfies_loosely if loose else urls.satisfies
-        self._homes = (self.url, *(f"https://{host}" for host in hosts))
+        self._homes = (self.url, *(f"https://{host}" for host in several("hosts", hosts, _HOST)))
 
     def find(self, target: str) -> str:
         """The permalink of the post that `target` means, its fragment ignored.
@@ -71,7 +78,7 @@ class OwnPages:
             return permalink
         raise ConfigurationError(
             f"resolve ({name_of(resolve)}) must give the absolute URL of a page of {self.url}, or None:"
-            f" for {page} it gave {head(repr(permalink), _SHOWN)}"
+            f" for {page} it gave {shown(permalink)}"
         )
 
     @property

@@ -12,12 +12,17 @@ from datetime import datetime, timedelta
 from typing import Literal, get_args
 
 from linkback import urls
+from linkback.arguments import one_of, several
 from linkback.errors import ConfigurationError, FetchError, NoBacklink, Reason, Refused, SourceGone
 from linkback.model import Backlink, Claim, Status
 from linkback.page import Link
 
 #: how an excerpt is cut from the source: by blocks and words, or as WordPress does it
 ExcerptStyle = Literal["default", "wordpress"]
+
+_HOSTS = one_of(str, 'a list of host names, such as ["spam.example"]')
+_SECONDS = one_of((int, float), "a list of seconds, such as (60.0, 600.0)")
+_RELS = one_of(str, 'a list of rel values, such as ["nofollow"]')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +35,7 @@ class Policy:
     that did not link is read once more (protocols.md D-27). Of the sources on one host, `host_burst` are fetched at
     once and one more each `host_seconds`. A mention is looked at again after `recheck_days`, never with 0.
     `excerpt_style` "wordpress" cuts excerpts as WordPress does (E-10). Raises `ConfigurationError` for a style that
-    there is not.
+    there is not, and for hosts that are no list.
     """
 
     moderate: bool = False
@@ -46,6 +51,7 @@ class Policy:
     def __post_init__(self) -> None:
         if self.excerpt_style not in get_args(ExcerptStyle):
             raise ConfigurationError(f"excerpt_style: there is no style {self.excerpt_style!r}")
+        several("blocked_hosts", self.blocked_hosts, _HOSTS)
 
     def admit(self, claim: Claim) -> None:
         """Raise `Refused(BLOCKED)` for a source we do not listen to."""
@@ -66,7 +72,7 @@ class Outgoing:
     post's own host with `skip_same_host`, and any with `data-linkback="no"` (protocols.md B-1, B-5). With `post_only`
     also those of the page's frame and of comments, where the page says what its post is: by microformats, `<article>`
     or `<main>`. `host_seconds` lie between two POSTs to one host (B-12). A post may have `most_links`, and its page
-    `most_bytes`.
+    `most_bytes`. Raises `ConfigurationError` for rels and hosts that are no list.
     """
 
     skip_rels: Collection[str] = ()
@@ -76,6 +82,10 @@ class Outgoing:
     host_seconds: float = 1.0
     most_links: int = 5_000
     most_bytes: int = 5_242_880
+
+    def __post_init__(self) -> None:
+        several("skip_rels", self.skip_rels, _RELS)
+        several("skip_hosts", self.skip_hosts, _HOSTS)
 
     def wants(self, link: Link, source: str) -> bool:
         """Whether the page that a link of `source` leads to is told."""
@@ -92,11 +102,15 @@ class Outgoing:
 class Retry:
     """When to try a thing again. `delays` are seconds after the first, second … attempt (protocols.md B-13).
 
-    `jitter` spreads them by that fraction, so that what failed together does not return together.
+    `jitter` spreads them by that fraction, so that what failed together does not return together. Raises
+    `ConfigurationError` for delays that are no list of numbers.
     """
 
     delays: tuple[float, ...] = (60.0, 600.0)
     jitter: float = 0.2
+
+    def __post_init__(self) -> None:
+        several("delays", self.delays, _SECONDS)
 
     def due(self, attempts: int, now: datetime, *, at_least: float = 0.0) -> datetime | None:
         """When attempt number `attempts` + 1 is due; None once the last was made.

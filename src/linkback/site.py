@@ -13,15 +13,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from linkback import urls
+from linkback.arguments import check, several, shown
 from linkback.background import Background
 from linkback.delivering import Delivering
-from linkback.errors import ConfigurationError, Reason, Refused, StoreError
+from linkback.errors import Reason, Refused, StoreError
 from linkback.hooks import Hooks, report
 from linkback.inbox import Inbox
 from linkback.jobs import Embedded, Runner
 from linkback.model import Claim, ClaimState, Delivery, Job, JobKind, Mention, Receipt, Status
 from linkback.outbox import Outbox
 from linkback.ownpages import OwnPages, Resolve
+from linkback.parts import PROTOCOL, SITE
 from linkback.policy import Outgoing, Policy, Retry
 from linkback.protocols import BUILTIN, Protocol, advertise_elements, advertise_markup
 from linkback.store import DEFAULT_STORE, ClaimRecord, Storage, open_store
@@ -61,8 +63,9 @@ class Site(Background):
     told what was found. `runner` does the work: threads of this process by default. `on_mention` is called with each
     mention that a check wrote, `on_removed` with each that one took away, `on_delivery` with each delivery that will
     not be tried again by itself, all in the thread that did the work; what they raise is logged. `clock` gives the
-    present, aware; with `pause` a worker waits some seconds for its turn at a host. Raises `ConfigurationError` for a
-    URL that is none and a `verify` that is neither, `StoreError` for a store that cannot be opened.
+    present, aware; with `pause` a worker waits some seconds for its turn at a host. No function may be async. Raises
+    `ConfigurationError` for a URL that is none and an argument that is not what it must be (`hosts` and `protocols` are
+    lists, also of one), `StoreError` for a store that cannot be opened.
 
     One site may be shared by threads, and used after a fork: the child starts threads of its own. Like anything with
     threads it must not be forked while they work, as C libraries such as SQLite hold locks then; servers fork before
@@ -91,12 +94,13 @@ class Site(Background):
         clock: Callable[[], datetime] = utcnow,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        if verify not in ("queued", "inline"):
-            raise ConfigurationError(f'verify must be "queued" or "inline", not {verify!r}')
+        functions = {"on_mention": on_mention, "on_removed": on_removed, "on_delivery": on_delivery, "resolve": resolve}
+        check(SITE, store=store, fetch=fetch, policy=policy, outgoing=outgoing, retry=retry, loose=loose, name=name)
+        check(SITE, verify=verify, runner=runner, clock=clock, pause=pause, **functions)
         self.pages = OwnPages(url, resolve, hosts, loose=loose)
         self.url = self.pages.url
         self.name = name
-        self.protocols: Sequence[Protocol] = tuple(protocols)
+        self.protocols: Sequence[Protocol] = several("protocols", protocols, PROTOCOL)
         self.store = open_store(store) if isinstance(store, str) else store
         self._clock = clock
         hooks = Hooks(mention=on_mention, removed=on_removed, delivery=on_delivery)
@@ -194,9 +198,12 @@ class Site(Background):
 
         Gives the deliveries that are owed by this call, or withdrawn; they are made soon. Raises `Refused` for a URL
         that is none of the site's, a page that is gone, or a post with more links or bytes than `Outgoing` allows;
-        `FetchError` where the page cannot be fetched, `StoreError` where nothing could be recorded. A delivery that
-        fails raises nothing: it is a row that says why. Webmention 3.1, protocols.md B-60 to B-64.
+        `FetchError` where the page cannot be fetched, `StoreError` where nothing could be recorded, `TypeError` for an
+        `html` that is none. A delivery that fails raises nothing: it is a row that says why. Webmention 3.1,
+        protocols.md B-60 to B-64.
         """
+        if html is not None and not isinstance(html, str | bytes):
+            raise TypeError(f"html must be the post's page as str or bytes, or None to fetch it, not {shown(html)}")
         deliveries = self._outbox.publish(url, html, at=at, force=force, dry_run=dry_run, connection=connection)
         self._work.runner.nudge()
         return deliveries
@@ -309,7 +316,8 @@ class Site(Background):
     def wsgi(self, app: WSGIApplication | None = None, *, prefix: str = "/linkback", base: str = "") -> WSGIApplication:
         """The endpoints as a WSGI application; around a host's `app`, under `prefix`, advertised on its HTML pages.
 
-        `base` is the public URL of the endpoints, where it is not what the requests say.
+        Without an `app` they are an application of their own. `base` is the public URL of the endpoints, where it is
+        not what the requests say. Raises as `adapters.wsgi.around` does.
         """
         from linkback.adapters.wsgi import around, endpoints
 

@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from linkback import urls
+from linkback.arguments import Kind, check, function, several, shown
 from linkback.background import Background
 from linkback.errors import ConfigurationError, Reason, Refused, blame, name_of
 from linkback.hooks import report
 from linkback.jobs import Embedded, External, Runner
 from linkback.model import Claim, Job, Mention, Receipt, Status
-from linkback.plaintext import head
+from linkback.parts import PROTOCOL, SITES
 from linkback.protocols import BUILTIN, Protocol
 from linkback.site import Site, utcnow
 from linkback.store import ClaimRecord, Storage
@@ -33,8 +34,7 @@ log = logging.getLogger(__name__)
 SiteOf = Callable[[str], Site | None]
 #: when to look again whether a job's blog is known; another process may know it
 _UNKNOWN_SITE = timedelta(hours=1)
-#: how much of an odd answer is shown, in characters
-_SHOWN = 200
+_SITE = Kind("a list of Sites, or a function from a URL to one", lambda given: isinstance(given, Site))
 
 
 class Sites(Background):
@@ -44,8 +44,8 @@ class Sites(Background):
     so it should remember what it made; where it fails, strangers are told to come back. Each is a `Site` over the same
     `store`, with `runner=External()`: the work is done here, by `runner`, threads of this process by default. `store`
     comes from `open_store`; it is closed with this object, and the sites are not. `protocols` are those that the
-    endpoints speak. Raises `ConfigurationError` for a site with another store, with workers of its own, or that is
-    listed twice.
+    endpoints speak. No function may be async. Raises `ConfigurationError` for an argument that is not what it must be,
+    and for a site with another store, with workers of its own, or that is listed twice.
     """
 
     #: the endpoints stand where they are served, at no blog's own address
@@ -61,9 +61,12 @@ class Sites(Background):
         clock: Callable[[], datetime] = utcnow,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.protocols: Sequence[Protocol] = tuple(protocols)
+        check(SITES, store=store, runner=runner, clock=clock, pause=pause)
+        self.protocols: Sequence[Protocol] = several("protocols", protocols, PROTOCOL)
         self.store = store
-        listed = () if callable(sites) else tuple(sites)
+        if callable(sites):
+            check({"sites": function(_SITE.words)}, sites=sites)
+        listed = () if callable(sites) else several("sites", sites, _SITE)
         for site in listed:
             self._check(site)
         self._given: SiteOf | None = sites if callable(sites) else None
@@ -108,7 +111,7 @@ class Sites(Background):
         if site is None or isinstance(site, Site):
             return site
         why = f"sites ({name_of(site_of)}) must give the Site that a URL belongs to, or None"
-        raise ConfigurationError(f"{why}: for {url} it gave {head(repr(site), _SHOWN)}")
+        raise ConfigurationError(f"{why}: for {url} it gave {shown(site)}")
 
     def _check(self, site: Site) -> None:
         # what one store accepts the workers of another never find

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from linkback.arguments import is_async
 from linkback.site import Site
 from linkback.sites import Sites
 
@@ -18,6 +19,14 @@ def check_app(given: object, fits: bool, call: str) -> None:
     """Raise `TypeError` unless the application that a host gave fits; `call` is how to write it."""
     if not fits:
         raise TypeError(f"the application comes first, and is not {_named(given)}: write {call}")
+
+
+def check_wsgi(given: object) -> None:
+    """Raise `TypeError` unless the application that a host gave is one that WSGI can serve."""
+    check_app(given, callable(given), "around(app, site)")
+    if is_async(given):
+        call = "linkback.adapters.asgi.around(app, site)"
+        raise TypeError(f"the application is {_named(given)}, which is ASGI's and no WSGI application: write {call}")
 
 
 def _named(given: object) -> str:

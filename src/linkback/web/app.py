@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 
 from linkback import urls
+from linkback.arguments import check, one_of
 from linkback.errors import Reason, Refused, StoreError
 from linkback.forms import read_form
 from linkback.hooks import report
@@ -46,6 +47,8 @@ _FILES = {"/linkback.js": "text/javascript; charset=utf-8", "/thread.css": "text
 _FRESH = ("Cache-Control", "public, max-age=3600")
 #: what may stand before a document in any Unicode encoding: blanks, byte order marks, the zeros of UTF-16
 _BEFORE_XML = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
+
+_ARGUMENTS = {"base": one_of(str, 'the public URL of the endpoints, such as "https://bob.example/linkback"')}
 
 # What a claim's status page calls a reason (protocols.md C-78): no word tells one network failure from another.
 _STATUS_REASONS = {
@@ -75,10 +78,11 @@ class App:
     """The endpoints of one site, or of many, as a function from request to response.
 
     `base` is the absolute URL that the routes stand under, without a trailing slash. Where it is not known, it is taken
-    from each request's own URL.
+    from each request's own URL. Raises `ConfigurationError` for a base that is no text.
     """
 
     def __init__(self, site: Site | Sites, *, base: str = "") -> None:
+        check(_ARGUMENTS, base=base)
         self.site = site
         self._base = urls.serialised(base).rstrip("/")
         self._protocols = {f"/{protocol.name}": protocol for protocol in site.protocols}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from linkback.model import Author, Backlink, Delivery, Endpoint, Endpoints, Mention
+from linkback.model import Author, Backlink, Delivery, Endpoint, Endpoints, Mention, Outcome
 from linkback.web.thread import Entry, Thread
 
 
@@ -116,6 +116,14 @@ def endpoints_to_json(endpoints: Endpoints) -> dict[str, object]:
 
 def _endpoint_to_json(endpoint: Endpoint | None) -> dict[str, str] | None:
     return None if endpoint is None else {"url": endpoint.url, "via": endpoint.via.value}
+
+
+def delivery_line(delivery: Delivery) -> str:
+    """One delivery and how it went, for a line of text; what strangers wrote stands in it as it is."""
+    way = f" by {delivery.protocol}" if delivery.protocol else ""
+    code = f" [{delivery.code}]" if delivery.code is not None else ""
+    detail = f": {delivery.detail}" if delivery.detail and delivery.outcome is not Outcome.SENT else ""
+    return f"{delivery.outcome.value}{way} {delivery.target}{code}{detail}"
 
 
 def delivery_to_json(delivery: Delivery) -> dict[str, object]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from linkback import urls
+from linkback.arguments import check, one_of
 from linkback.errors import ConfigurationError, Refused
 from linkback.hooks import report
 from linkback.protocols import advertise_headers, advertise_markup
@@ -27,7 +28,13 @@ _HTML_TYPES = ("text/html", "application/xhtml+xml")
 # Charsets in which the ASCII of a signpost is not the bytes we would write.
 _WIDE_CHARSETS = ("utf-16", "utf-32")
 #: what has no place in a URL's path as it is, nor in the header fields that name it
-_UNFIT = re.compile(r"""[ "#<>?\\^`{|}\[\]]|%(?![0-9A-Fa-f]{2})|(?:^|/)\.\.?(?:/|$)""")
+_UNFIT = re.compile(r"""[ "#<>?\\^`{|}\[\]]|%(?![0-9A-Fa-f]{2})""")
+#: what has none in a path once it is decoded: segments that lead elsewhere, and what stands for bytes that are no UTF-8
+_MISLEADING = re.compile(r"(?:^|/)\.\.?(?:/|$)|\ufffd")
+_ARGUMENTS = {
+    "prefix": one_of(str, 'the path that the endpoints stand under, such as "/linkback"'),
+    "base": one_of(str, 'the public URL of the endpoints, such as "https://bob.example/linkback"'),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +66,15 @@ class Signposts:
     """
 
     def __init__(self, blog: Site | Sites, *, prefix: str = PREFIX, base: str = "") -> None:
+        check(_ARGUMENTS, prefix=prefix, base=base)
         self.blog = blog
-        if not prefix.strip("/"):
+        decoded = urls.decoded_path(prefix).strip("/")
+        if not decoded:
             raise ConfigurationError("the endpoints need a prefix of their own, such as /linkback")
-        if _UNFIT.search(prefix) or not prefix.isprintable():
+        if _UNFIT.search(prefix) or not prefix.isprintable() or _MISLEADING.search(decoded):
             raise ConfigurationError(f"the endpoints' prefix is a path such as /linkback, not {prefix!r}")
         #: decoded, as the path of a request is
-        self.prefix = urls.decoded_path("/" + prefix.strip("/"))
+        self.prefix = "/" + decoded
         self._path = urls.encoded_path(self.prefix)
         if base and (not urls.is_argument(base) or "?" in base or "#" in base):
             raise ConfigurationError(f"the endpoints' public URL is like https://bob.example/linkback, not {base!r}")
