@@ -588,6 +588,36 @@ LONG = "word " * 200
             "This one",
             id="one post of several",
         ),
+        *(
+            pytest.param(
+                f'<article class=h-entry>{ZOE}<div class=e-content>Zoe wrote this.</div><div {theirs}><p>Troll says'
+                f" {ANSWER}</p></div></article>",
+                "Troll says Hello",
+                id=f"an answer of somebody else: {theirs}",
+            )
+            for theirs in (
+                'class="h-cite"', 'class="p-comment h-cite"', 'class="u-comment"', 'class="u-comment u-in-reply-to"',
+                'class="p-repost h-cite"', 'class="h-card"', 'data-linkback="no"',
+            )
+        ),
+        pytest.param(
+            f'<article class=h-entry><div class=e-content>Zoe wrote this.</div></article><div class="h-cite"><p>Troll'
+            f" says {ANSWER}</p></div>",
+            "Troll says Hello",
+            id="an answer of somebody else after the post",
+        ),
+        pytest.param(
+            f'<article class=h-entry><div class=e-content>Zoe wrote this.</div><div class="u-comment h-entry">{ANSWER}'
+            "<p class=e-content>Bob wrote that.</p></div></article>",
+            "Bob wrote that.",
+            id="a comment that is a post itself",
+        ),
+        pytest.param(
+            f'<article class=h-entry><div class="u-in-reply-to h-cite">{ANSWER}<p>Theirs</p></div>'
+            "<div class=e-content>Mine</div></article>",
+            "Mine",
+            id="a link of its own in the citation of what is answered",
+        ),
     ],
 )  # fmt: skip
 def test_an_answer_is_shown_in_its_own_words(body: str, excerpt: str) -> None:

@@ -8,12 +8,14 @@ import json
 import socket
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from xml.parsers import expat
 
 import pytest
 
 from linkback import feeds
 from linkback.errors import Reason, Refused
 from linkback.feeds import Entry, Listing
+from linkback.feedscan import without_authors
 from linkback.wire import Response
 
 AT = "https://alice.example/blog/feed"
@@ -291,8 +293,22 @@ def test_what_stands_before_the_root_of_a_feed_changes_nothing(before: str) -> N
             "xml:base",
         ),
         (f'<a xml:lang="{"en-" * 6000}"/>', "xml:lang"),
+        (f'<a xml:base="{"a/" * 1020}">' + '<link href="x"/>' * 60_000 + "</a>", "base addresses"),
+        ('<a xml:base="aaaaaaaaa/">' * 200 + '<link href="x"/>' * 60_000 + "</a>" * 200, "base addresses"),
+        (f'<a xml:lang="{"en-" * 670}">' + "<a/>" * 60_000 + "</a>", "base addresses"),
     ],
-    ids=["elements", "attributes", "depth", "namespaces", "base", "bases in each other", "language"],
+    ids=[
+        "elements",
+        "attributes",
+        "depth",
+        "namespaces",
+        "base",
+        "bases in each other",
+        "language",
+        "links under a base",
+        "links under bases",
+        "elements in a language",
+    ],
 )
 def test_a_feed_that_would_take_feedparser_too_long_is_refused_in_one_line(inside: str, word: str) -> None:
     with pytest.raises(Refused) as refused:
@@ -304,8 +320,16 @@ def test_a_feed_that_would_take_feedparser_too_long_is_refused_in_one_line(insid
 
 @pytest.mark.parametrize(
     "inside",
-    ["<a>" * 200_000, "<a base='b/'>" * 30_000, f'<a lang="{"en-" * 30_000}">', "words " * 800_000],
-    ids=["tags", "bases", "language", "length"],
+    [
+        "<a>" * 200_000,
+        "<a base='b/'>" * 30_000,
+        f'<a lang="{"en-" * 30_000}">',
+        "words " * 800_000,
+        f"<a base='{'a/' * 1200}'>",
+        f"<a base='{'a/' * 1000}'>" + "<link href='x'/>" * 60_000,
+        "<link href='x'/>" * 30_000 + "<a base='aaaaaaaaa/'>" * 400 + "<link href='x'/>" * 30_000,
+    ],
+    ids=["tags", "bases", "language", "length", "base", "links under a base", "links under bases"],
 )
 def test_a_feed_with_a_mistake_is_given_less_room_and_told_the_line(inside: str) -> None:
     with pytest.raises(Refused, match=r"not well-formed \(line 3\)") as refused:
@@ -320,6 +344,42 @@ def test_the_feed_of_a_long_life_is_read() -> None:
     body = rss(*(post.format(number, words) for number in range(10_000)))
     assert 18_000_000 < len(body) < feeds.MOST_BYTES
     assert len(read(body).entries) == 10_000
+
+
+@pytest.mark.parametrize("mistake", ["", "&nope;"])
+def test_the_address_of_a_feed_is_a_base_too(mistake: str) -> None:
+    body = rss(mistake + '<link href="x"/>' * 60_000)
+    assert read(body, at="https://alice.example/feed").entries == ()
+    with pytest.raises(Refused) as refused:
+        read(body, at="https://alice.example/" + "a/" * 1000)
+    assert refused.value.reason is Reason.MALFORMED
+
+
+@pytest.mark.parametrize(("posts", "mistake"), [(10_000, ""), (400, "&nope;")], ids=["well-formed", "with a mistake"])
+def test_a_feed_that_names_a_base_for_each_post_is_read(posts: int, mistake: str) -> None:
+    """As WordPress does in Atom; well-formed it has about twenty million bytes."""
+    base = f"https://alice.example/{'b' * 77}/"
+    words = f'<content type="xhtml" xml:base="{base}"><div>{mistake}{"<p>words and words</p>" * 18}</div></content>'
+    named = '<title>{0}</title><id>tag:{0}</id><updated>2024-01-01T00:00:00Z</updated><link href="{0}"/>'
+    entries = (
+        f"<entry>{named.format(number)}{words}<summary>{'some words ' * 115}</summary></entry>"
+        for number in range(posts)
+    )
+    body = atom(*entries, attributes=f' xml:lang="en-US" xml:base="{base}"')
+    assert posts < 10_000 or 18_000_000 < len(body) < feeds.MOST_BYTES
+    listing = read(body)
+    assert len(listing.entries) == posts
+    assert listing.entries[7].url == f"{base}7"
+
+
+@pytest.mark.parametrize("name", ["author:x", "tags:author", "x:author", "author-of:name", "author"])
+def test_a_feed_that_is_well_formed_is_so_without_its_authors(name: str) -> None:
+    """Else feedparser would read it by its loose rules, after less was asked of it."""
+    spaces = " ".join(f'xmlns:{prefix}="urn:{prefix}"' for prefix in ("author", "author-of", "tags", "x"))
+    body = without_authors(f"<rss {spaces}><{name} author:name='a'>zoe</{name}><{name}/></rss>")
+    expat.ParserCreate("utf-8", " ").Parse(body, True)
+    assert "<author>" not in body
+    assert ":author>" not in body
 
 
 @pytest.mark.parametrize(

@@ -541,6 +541,15 @@ def test_a_listed_post_that_answers_gone_is_deleted(blog: Blog) -> None:
     assert blog.follow() == Followed()
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_changed_post_that_answers_gone_counts_as_removed_alone(blog: Blog, dry_run: bool) -> None:
+    told_of(blog, FEED, feed, "a", "b")
+    blog.write("b", words="edited")
+    blog.web.pages |= {FEED: feed("a", "b", versions={"a": "2", "b": "2"}), HOME + "a": gone}
+    found = blog.follow(dry_run=dry_run)
+    assert (paths(found.changed), paths(found.removed), found.new) == (["b"], ["a"], [])
+
+
 # documents that belong together
 
 
@@ -785,6 +794,33 @@ def test_a_post_that_another_listing_only_remembered_tells_nobody(blog: Blog) ->
     assert blog.told == [("a", "other")]
 
 
+@pytest.mark.parametrize("document", [FEED, MAP])
+def test_a_post_that_another_listing_is_still_to_remember_tells_nobody(blog: Blog, document: str) -> None:
+    """Its page could not be read then; it tells once it links to other pages than when it can."""
+    other = MAP if document == FEED else FEED
+    blog.web.pages |= {FEED: feed("a"), MAP: sitemap("a"), HOME + "a": Response(503)}
+    assert len(blog.follow(document, remember=True).troubles) == 1
+    assert len(blog.follow(other).troubles) == 1
+    blog.write("a")
+    for dry_run in (True, False):
+        found = blog.follow(other, dry_run=dry_run)
+        assert (found.new, paths(found.remembered), found.owed) == ([], ["a"], [])
+    assert blog.follow(other) == Followed()
+    assert blog.told == []
+    blog.write("a", to="other")
+    blog.web.pages |= {FEED: feed("a", versions={"a": "2"}), MAP: sitemap("a", lastmod="2024-06-01")}
+    blog.follow(other)
+    assert blog.told == [("a", "other")]
+
+
+def test_a_post_that_another_listing_is_still_to_remember_can_be_told_by_force(blog: Blog) -> None:
+    blog.web.pages |= {FEED: feed("a"), MAP: sitemap("a"), HOME + "a": Response(503)}
+    blog.follow(MAP, remember=True)
+    blog.write("a")
+    blog.follow(force=True)
+    assert blog.told == [("a", "a")]
+
+
 def test_a_known_post_that_cannot_be_read_now_is_not_new_when_it_can(blog: Blog) -> None:
     blog.write("a")
     blog.site.publish(HOME + "a")
@@ -836,6 +872,11 @@ def test_what_is_kept_of_a_feed_is_given_back_as_it_was(databases: Databases, ki
     assert feeds.posts(HOME, FEED)[long] == changed
     assert (feeds.posts(HOME, MAP), feeds.documents(BOB, FEED)) == ({}, {})
     assert (feeds.unpaid(HOME), feeds.unpaid(BOB)) == ({long: "2" * 64}, {})
+    for listing in (MAP, HOME):
+        feeds.keep_post(HOME, listing, KnownPost(url=long, todo=Todo.REMEMBER))
+        feeds.keep_post(HOME, listing, KnownPost(url=FEED, todo=Todo.REMEMBER))
+        feeds.keep_post(HOME, listing, KnownPost(url=MAP, todo=Todo.PUBLISH))
+    assert feeds.unpaid(HOME) == {long: "2" * 64, FEED: ""}
     store.record_edit(Edit(site=HOME, source=long, targets=[], now=NEW))
     assert [feeds.published(*asked) for asked in ((HOME, long), (HOME, HOME), (BOB, long))] == [True, False, False]
     store.close()

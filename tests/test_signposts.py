@@ -37,6 +37,8 @@ PREFIXES = [
     ("/%E9%80%A3%E7%B5%90", "/連結", "/%E9%80%A3%E7%B5%90"),
     ("/a%20b", "/a b", "/a%20b"),
     ("/~bob/@me;x=1", "/~bob/@me;x=1", "/~bob/@me;x=1"),
+    ("/%252e%252e", "/%2e%2e", "/%252e%252e"),
+    ("/a...b/..c", "/a...b/..c", "/a...b/..c"),
     ("/.well-known/linkback", "/.well-known/linkback", "/.well-known/linkback"),
 ]
 
@@ -69,6 +71,11 @@ NO_PREFIXES = [
     "/../x",
     "/x/.",
     "..",
+    "/%2e%2e",
+    "/%2E/x",
+    "/a%2f..%2fb",
+    "/%ff",
+    "/a/%C3",
 ]
 
 
@@ -79,7 +86,7 @@ def test_a_path_that_no_url_can_have_is_refused_by_its_name(site: Site, prefix: 
     assert repr(prefix) in str(caught.value)
 
 
-@pytest.mark.parametrize("prefix", ["", "/", "//"])
+@pytest.mark.parametrize("prefix", ["", "/", "//", "/%2f", "%2F/"])
 def test_a_prefix_that_would_take_every_page_is_refused(site: Site, prefix: str) -> None:
     with pytest.raises(ConfigurationError, match="prefix of their own"):
         Signposts(site, prefix=prefix)

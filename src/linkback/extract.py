@@ -15,12 +15,13 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from linkback import microformats, urls, wpexcerpt
+from linkback import answers, microformats, urls, wpexcerpt
+from linkback.answers import cited_as
 from linkback.jsonld import MEDIA_TYPE, Article, read_article
 from linkback.microformats import Item
 from linkback.model import Author, Backlink
 from linkback.page import Kind, Page
-from linkback.plaintext import clean_text, head
+from linkback.plaintext import clean_text
 from linkback.policy import ExcerptStyle
 from linkback.tree import Tree, classes, language
 
@@ -33,14 +34,8 @@ MAX_EXCERPT = 500
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}", re.ASCII)
 #: how far ahead of our clock a page's may be before its date is no date
 _AHEAD = timedelta(hours=24)
-#: what a link says it does to its target, in order of precedence (protocols.md E-8)
-KINDS = {"in-reply-to": "reply", "like-of": "like", "repost-of": "repost", "bookmark-of": "bookmark"}
-#: what answers its target in words of its own; a like or a repost only says that it is one
-_SPEAKING = frozenset({"reply", "bookmark"})
 _ADDRESS = re.compile(r"\s*(?:https?:)?//", re.IGNORECASE)
 _PERSON = "h-card"
-# Inside these a citation speaks of other things than what it cites.
-_CITED_WORDS = frozenset({"e-content", "p-content", "p-author", *microformats.CARDS})
 
 
 def describe(
@@ -97,7 +92,7 @@ class _Reading:
         around = [self.link, *self.link.parents] if self.link else []
         own = (tag for tag in around if microformats.ENTRIES & classes(tag))
         every = self.tree.outermost(microformats.ENTRIES) if self.tree else iter(())
-        return next((tag for tag in (*own, *every) if not _cited_as(tag)), None)
+        return next((tag for tag in (*own, *every) if not cited_as(tag)), None)
 
     @cached_property
     def entry(self) -> Item:
@@ -224,8 +219,8 @@ CANONICAL: tuple[Reader, ...] = (
 def _describe(reading: _Reading, latest: datetime) -> Backlink:
     titles = (clean_text(read(reading), MAX_TITLE) for read in TITLE)
     dates = (read_date(read(reading), latest) for read in PUBLISHED)
-    kind = _kind(reading)
-    own_words = _own_words(reading) if kind in _SPEAKING else ""
+    kind = answers.kind(reading.backlink.properties, reading.link)
+    own_words = _own_words(reading) if kind in answers.SPEAKING else ""
     return replace(
         reading.backlink,
         excerpt=clean_text(own_words or reading.excerpt or reading.backlink.text, MAX_EXCERPT),
@@ -239,23 +234,9 @@ def _describe(reading: _Reading, latest: datetime) -> Backlink:
 
 
 def _own_words(reading: _Reading) -> str:
-    """What a post says: its content or, where that is long, its summary, each without the citation of what it answers.
-
-    "" where it marks neither (protocols.md E-9).
-    """
-    content, summary = (_first_words(reading, names) for names in (microformats.CONTENTS, microformats.SUMMARIES))
-    return head(content if content and (len(content) <= MAX_EXCERPT or not summary) else summary, MAX_EXCERPT)
-
-
-def _first_words(reading: _Reading, names: frozenset[str]) -> str:
-    if not (reading.tree and reading.root):
+    if not (reading.tree and reading.root and reading.link):
         return ""
-    texts = (reading.tree.text(tag, without=_is_citation) for tag in microformats.own(reading.root, names))
-    return next(filter(None, texts), "")
-
-
-def _is_citation(tag: Tag) -> bool:
-    return bool(_cited_as(tag) and microformats.CITES & classes(tag))
+    return answers.own_words(reading.tree, reading.root, reading.link, MAX_EXCERPT)
 
 
 def _canonical(reading: _Reading) -> str:
@@ -290,26 +271,6 @@ def _web(reference: str, base: str) -> str:
     url = urls.parse(text, base) if text and not text.startswith("#") else None
     address = urls.with_fragment(url) if url and url.is_web else ""
     return address if len(address) <= urls.MAX_LENGTH else ""
-
-
-def _kind(reading: _Reading) -> str:
-    """What the link does to its target, by its own classes or those of the citation it stands in (E-8)."""
-    own = next((kind for name, kind in KINDS.items() if name in reading.backlink.properties), "")
-    return own or _cited_kind(reading.link) or "mention"
-
-
-def _cited_kind(link: Tag | None) -> str:
-    for tag in link.parents if link else ():
-        names = classes(tag)
-        if names & microformats.CITES or names & _CITED_WORDS:
-            return _cited_as(tag) if not names & _CITED_WORDS else ""
-    return ""
-
-
-def _cited_as(tag: Tag) -> str:
-    """The kind of an element whose class says that the post around it cites it; "" for any other."""
-    names = classes(tag)
-    return next((kind for name, kind in KINDS.items() if f"u-{name}" in names), "")
 
 
 def _language(tag: str) -> str:

@@ -148,7 +148,7 @@ def _read_xml(text: str, url: str) -> Listing:
     if root[1].rpartition(":")[2] in _SITEMAPS:
         return _read_sitemap(parse(text, max_elements=_MOST_ELEMENTS), url)
     # without what stands before the root nothing is declared, whoever reads it
-    return _read_feed(text[start:], url, deleted=scan(text[start:], line=text.count("\n", 0, start) + 1))
+    return _read_feed(text[start:], url, deleted=scan(text[start:], url, line=text.count("\n", 0, start) + 1))
 
 
 def _local(element: XmlElement) -> str:

@@ -1,6 +1,7 @@
 """One pass over a feed before feedparser is given it: can it be read at a reasonable price, and what is deleted there.
 
-Rule 1: feedparser's time grows with the square of some counts; a feed with more of these than any blog's is refused.
+Rule 1: feedparser's time grows with the square of some counts, and with the letters of base addresses times what stands
+        under them; a feed with more of these than any blog's is refused.
 Rule 2: what is well-formed is counted exactly, by the parser that feedparser uses. What is not, feedparser reads by
         rules of its own: there the text alone is measured, and less is allowed.
 """
@@ -9,33 +10,44 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import reduce
 from xml.parsers import expat
 
+from linkback import urls
 from linkback.errors import Reason, Refused
 
 _MOST_ELEMENTS = 600_000
 _MOST_ATTRIBUTES = 100
 _MOST_DEPTH = 250
 _MOST_NAMESPACES = 100
-#: letters of what elements inherit, xml:base and xml:lang, as feedparser goes through these at each
-_MOST_INHERITED = 10_000
+#: letters of what an element inherits, xml:base and xml:lang
+_MOST_INHERITED = urls.MAX_LENGTH
+#: the same over all elements, with the feed's own URL: feedparser joins the base to itself at each, and to each link
+_MOST_JOINED = 100_000_000
 #: the same for what is not well-formed
 _LONGEST_TEXT = 4_000_000
 _MOST_TAGS = 100_000
 _MOST_INHERITED_IN_ALL = 50_000
 _INHERITED = re.compile(r"""(?<![\w.-])(?:base|lang)\$?\s*=\s*("[^"]*"|'[^']*'|[^\s>]*)""", re.IGNORECASE)
+#: a base that takes the place of the one around it, whichever that is
+_ABSOLUTE = re.compile(r"""["']?[a-z][a-z0-9+.-]*://[^/?#&\s"']""", re.IGNORECASE)
 _AUTHORS = "author|contributor|creator|editor|email|master|name|owner|publisher"
-_UNUSED = re.compile(rf"</?[^\s<>/!?]*?(?:{_AUTHORS}|category|keywords|subject|tags)", re.IGNORECASE)
+# A prefix stays as it was declared: with another the feed would not be well-formed any more.
+_UNUSED = re.compile(
+    rf"</?(?:[^\s<>/!?:]*+:)?+[^\s<>/!?:]*?(?:{_AUTHORS}|category|keywords|subject|tags)", re.IGNORECASE
+)
 
 
 class _Meter:
     """Receives the parser's events; raising from one stops the parser there."""
 
-    def __init__(self, parser: expat.XMLParserType) -> None:
+    def __init__(self, parser: expat.XMLParserType, url: str) -> None:
         self.deleted: set[str] = set()
         self._elements = 0
+        self._joined = 0
         #: the letters that each open element inherits
-        self._inherited = [0]
+        self._inherited = [len(url)]
+        self._most_inherited = len(url) + _MOST_INHERITED
         self._namespaces: set[tuple[str | None, str | None]] = set()
         parser.ordered_attributes = True
         parser.StartElementHandler = self.start
@@ -51,7 +63,7 @@ class _Meter:
         if len(self._inherited) > _MOST_DEPTH:
             raise _refusal(f"elements more than {_MOST_DEPTH} deep in each other")
         given = [(_local(attributes[at]), attributes[at + 1]) for at in range(0, len(attributes), 2)]
-        self._inherit(sum(len(value) for key, value in given if key in ("base", "lang")))
+        self._inherit([value for key, value in given if key in ("base", "lang")])
         if _local(name) == "deleted-entry":
             self.deleted.update(value for key, value in given if key == "ref")
 
@@ -63,10 +75,18 @@ class _Meter:
         if len(self._namespaces) > _MOST_NAMESPACES:
             raise _refusal(f"more than {_MOST_NAMESPACES} namespaces")
 
-    def _inherit(self, letters: int) -> None:
-        self._inherited.append(self._inherited[-1] + letters)
-        if self._inherited[-1] > _MOST_INHERITED:
+    def _inherit(self, values: Sequence[str]) -> None:
+        self._inherited.append(reduce(_with, values, self._inherited[-1]))
+        if self._inherited[-1] > self._most_inherited:
             raise _refusal(f"an xml:base or xml:lang of more than {_MOST_INHERITED:,} letters")
+        self._joined += self._inherited[-1]
+        if self._joined > _MOST_JOINED:
+            raise _refusal(f"base addresses of more than {_MOST_JOINED:,} letters in all, counted at each element")
+
+
+def _with(inherited: int, value: str) -> int:
+    """How many letters are inherited with one more base or language: bases add up, but for one that is absolute."""
+    return max(inherited, len(value)) if _ABSOLUTE.match(value) else inherited + len(value)
 
 
 def _local(name: str) -> str:
@@ -77,35 +97,47 @@ def _refusal(what: str) -> Refused:
     return Refused(Reason.MALFORMED, f"it has {what}, which no feed of a blog has")
 
 
-def scan(text: str, *, line: int = 1) -> frozenset[str]:
+def scan(text: str, url: str, *, line: int = 1) -> frozenset[str]:
     """The ids of the entries that a feed says are deleted (RFC 6721); none where it is not well-formed.
 
-    `text` begins with the root element, so that nothing is declared; `line` is where in the document that is. Raises
-    `Refused(MALFORMED)` for a feed that feedparser is not to be given.
+    `text` begins with the root element, so that nothing is declared; `line` is where in the document that is, `url`
+    what its references are resolved against. Raises `Refused(MALFORMED)` for a feed that feedparser is not to be given.
     """
     parser = expat.ParserCreate("utf-8", " ")
-    meter = _Meter(parser)
+    meter = _Meter(parser, url)
     try:
         parser.Parse(text.encode("utf-8", "replace"), True)
     except expat.ExpatError as error:
-        _measure(text, line + error.lineno - 1)
+        _measure(text, url, line + error.lineno - 1)
         return frozenset()
     return frozenset(meter.deleted)
 
 
-def _measure(text: str, wrong: int) -> None:
+def _measure(text: str, url: str, wrong: int) -> None:
     """Raise `Refused` for a text that is too much to be read with its mistake, which is in the line `wrong`."""
     if "<!ENTITY" in text:
         raise Refused(Reason.MALFORMED, f"it is not well-formed (line {wrong}), and declares entities")
+    given = [len(match[1]) for match in _INHERITED.finditer(text)]
     counts = (
         (len(text), _LONGEST_TEXT),
         (text.count("<"), _MOST_TAGS),
-        (sum(len(match[1]) for match in _INHERITED.finditer(text)), _MOST_INHERITED_IN_ALL),
+        (max(given, default=0), _MOST_INHERITED),
+        (sum(given), _MOST_INHERITED_IN_ALL),
+        (_joined(text, len(url)), _MOST_JOINED),
     )
     if any(count > most for count, most in counts):
         raise Refused(
             Reason.MALFORMED, f"it is not well-formed (line {wrong}), and has too much in it to be read all the same"
         )
+
+
+def _joined(text: str, inherited: int) -> int:
+    """The letters that tags inherit, summed up, as if no element ended that is begun."""
+    joined = seen = 0
+    for match in _INHERITED.finditer(text):
+        joined += inherited * text.count("<", seen, match.start())
+        inherited, seen = _with(inherited, match[1]), match.start()
+    return joined + inherited * text.count("<", seen)
 
 
 def without_authors(text: str) -> str:

@@ -18,7 +18,7 @@ from functools import cached_property, partial
 
 from linkback import feeds
 from linkback.content import digest
-from linkback.errors import ConfigurationError, FetchError, LinkbackError, Reason, Refused, SourceGone
+from linkback.errors import Blocked, ConfigurationError, FetchError, LinkbackError, Reason, Refused, SourceGone
 from linkback.feeds import Entry
 from linkback.model import Delivery
 from linkback.page import Page
@@ -189,16 +189,21 @@ class _Posts:
             return self._first(post, entry.stamp)
         if same or not entry.stamp:
             return self._publish_again(post, entry.stamp)
-        self.done.changed.append(entry.url)
-        return self._publish(post, entry.stamp, listed=True)
+        row = self._publish(post, entry.stamp, listed=True)
+        if not row.gone:
+            self.done.changed.append(entry.url)
+        return row
 
     def _first(self, post: KnownPost, stamp: str) -> KnownPost:
         """Publish a post that this document names for the first time."""
-        published = self._memory.published(self._site.url, post.url)
-        unpaid = "" if published else self._unpaid_elsewhere.get(post.url, "")
-        if not (published or unpaid):
+        if self._memory.published(self._site.url, post.url):
+            return self._publish_again(replace(post, unpaid=""), stamp)
+        unpaid = self._unpaid_elsewhere.get(post.url)
+        if unpaid is None:
             self.done.new.append(post.url)
             return self._publish(post, stamp, listed=True)
+        if not unpaid and not self._force:
+            return self._remember(post, stamp, listed=True)
         return self._publish_again(replace(post, unpaid=unpaid), stamp)
 
     def _publish_again(self, post: KnownPost, stamp: str, *, listed: bool = True) -> KnownPost:
@@ -292,7 +297,8 @@ class _Posts:
 def not_deployed(fetch: Fetch, posts: Mapping[str, bytes]) -> Iterator[str]:
     """The URLs of those posts whose page on the web does not say what the one given says; `posts` are pages by URL.
 
-    Whoever is told of one of these now would look at it and find something else. Each is fetched when it is its turn.
+    Whoever is told of one of these now would look at it and find something else. Each is fetched when it is its turn;
+    raises `Blocked` for one that must not be fetched.
     """
     return (url for url, body in posts.items() if not _is_deployed(fetch, url, body))
 
@@ -301,6 +307,9 @@ def _is_deployed(fetch: Fetch, url: str, body: bytes) -> bool:
     built = Page(Response(200, (("Content-Type", "text/html"),), body, url))
     try:
         there = read_source(fetch, url, purpose="looking whether it is deployed")
+    except Blocked:
+        # no upload would change that
+        raise
     except (Refused, FetchError):
         return False
     return digest(there, _links(there)) == digest(built, _links(built))

@@ -110,7 +110,7 @@ class Tree:
         while todo:
             node, inside = todo.pop()
             if isinstance(node, Tag):
-                inside = (inside or id(node) in begun) and not _is_of_others(node)
+                inside = (inside or id(node) in begun) and not is_of_others(node)
                 if node.name in counts:
                     if inside:
                         found.add((node.name, counts[node.name]))
@@ -212,7 +212,7 @@ def _is_not_own(tag: Tag) -> bool:
     return str(tag.get("data-linkback", "")).strip().lower() == "no"
 
 
-def _is_of_others(tag: Tag) -> bool:
+def is_of_others(tag: Tag) -> bool:
     """Whether an element of a post is none of its author's: a comment, a like."""
     return _is_not_own(tag) or not _COMMENTS.isdisjoint(classes(tag))
 

@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -26,10 +27,12 @@ class Pool:
     def __init__(self, name: str, most: int = THREADS) -> None:
         self._name = name
         self._most = most
+        self._renew()
+        _every.add(self)
+
+    def _renew(self) -> None:
         self._lock = threading.Lock()
         self._threads: ThreadPoolExecutor | None = None
-        #: the process that they were begun in: a fork takes no threads along
-        self._process = 0
 
     async def run(self, call: Callable[[], Result]) -> Result:
         """What `call` gives, or raises, with the context variables of this task. Once asked for, it is called, also
@@ -40,9 +43,8 @@ class Pool:
         return await asyncio.shield(asyncio.wrap_future(future))
 
     def _begun(self) -> ThreadPoolExecutor:
-        if self._threads is None or self._process != os.getpid():
+        if self._threads is None:
             self._threads = ThreadPoolExecutor(self._most, thread_name_prefix=self._name)
-            self._process = os.getpid()
         return self._threads
 
     def close(self) -> None:
@@ -51,3 +53,16 @@ class Pool:
             threads, self._threads = self._threads, None
         if threads is not None:
             threads.shutdown(wait=False)
+
+
+_every: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    # the parent's threads are not here, and one of them may have held the lock
+    for pool in _every:
+        pool._renew()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - not where there is no fork
+    os.register_at_fork(after_in_child=_after_fork)

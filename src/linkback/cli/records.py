@@ -47,9 +47,6 @@ class Records:
             return page if self.find is None else self.find(page)
         except Refused:
             return page
-        except Exception as error:
-            # the host's own function: what it raised is all that can be said
-            raise ConfigurationError(f"resolve failed for {page}: {error!r}") from error
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy import Connection, Table, insert, or_, select, update
 
 from linkback.store.collisions import repeated
 from linkback.store.engine import Database
@@ -98,12 +98,17 @@ class Feeds:
             return connection.execute(select(posts.c.id).where(posts.c.key == digest(site, url))).first() is not None
 
     def unpaid(self, site: str) -> dict[str, str]:
-        """What the posts would have owed that some listing of a site only remembered, by URL, as in `KnownPost`."""
-        chosen = select(feed_posts.c.url, feed_posts.c.unpaid).where(
-            feed_posts.c.site == site, feed_posts.c.unpaid != ""
+        """What the posts would have owed that some listing of a site only remembered, by URL, as in `KnownPost`.
+
+        "" for one that is still to be remembered, as its page could not be read.
+        """
+        unpaid = feed_posts.c.unpaid
+        chosen = select(feed_posts.c.url, unpaid).where(
+            feed_posts.c.site == site, or_(unpaid != "", feed_posts.c.todo == Todo.REMEMBER.value)
         )
         with self._database.read() as connection:
-            return {row.url: row.unpaid for row in connection.execute(chosen)}
+            # what one listing knows counts before what another does not
+            return {row.url: row.unpaid for row in connection.execute(chosen.order_by(unpaid))}
 
     @repeated
     def keep_documents(self, site: str, feed: str, documents: Sequence[KnownDocument]) -> None:

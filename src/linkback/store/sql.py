@@ -51,6 +51,11 @@ class SqlStore(TransactionalStore[Connection]):
         return self._opened.join(connection, lambda: edits.record(_TABLES, connection, unpaced))
 
     @property
+    def name(self) -> str:
+        """What the database is called, without its password."""
+        return self._opened.name
+
+    @property
     def feeds(self) -> Feeds:
         """What was seen of the blogs' own feeds and sitemaps."""
         return Feeds(self._opened)
