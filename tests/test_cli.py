@@ -451,6 +451,15 @@ def test_recheck_has_a_source_looked_at_again(stored: str, blog: Site, capsys: p
     assert (ran.code, "no mention 99" in ran.err, "the source of 2" in ran.err) == (1, True, True)
 
 
+@pytest.mark.parametrize("status", ["rejected", "spam"])
+def test_recheck_says_that_what_a_person_turned_down_is_not_looked_at(
+    stored: str, blog: Site, status: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blog.moderate("1", Status(status))
+    ran = Ran(capsys, "recheck", "1", "--database", stored)
+    assert (ran.code, f"1 is {status}, and stays so" in ran.err, "will be" in ran.err) == (1, True, False)
+
+
 WRONG = [
     pytest.param(["discover"], id="a missing argument"),
     pytest.param(["no-such-command"], id="a command that is none"),

@@ -23,7 +23,7 @@ QUICK = Policy(settle_seconds=0, second_look_seconds=0, recheck_days=0)
 
 #: what `--app host:site` names: pages known by their path alone, one protocol, and a web of its own
 HOST = """
-from linkback import Pingback, Site, Sites
+from linkback import ConfigurationError, Pingback, Site, Sites, StoreError
 from linkback.jobs import External
 from linkback.policy import Outgoing
 from linkback.store import open_store
@@ -56,6 +56,17 @@ def site():
 
 def broken():
     return Sites(lambda url: 1 / 0, store=store)
+
+def failing(error):
+    def resolve(url):
+        raise error
+    return Site(ALICE, store=store, fetch=web, runner=External(), resolve=resolve)
+
+def unset():
+    return failing(ConfigurationError("BLOG has no post_url"))
+
+def away():
+    return failing(StoreError("the database is away"))
 
 def sites():
     return Sites([alice, Site(CAROL, store=store, fetch=web, runner=External())], store=store)
@@ -209,6 +220,27 @@ def test_jobs_that_wait_for_a_person_are_those_of_one_blog(database: str, capsys
     assert Fresh(capsys, "revive", str(parked[CAROL]), *app).code == 1
     assert Fresh(capsys, "revive", "--all", *app).err == "linkback: 1 to be tried again\n"
     assert [row["id"] for row in Fresh(capsys, "jobs", "--json", "--app", "host:sites").rows] == [parked[CAROL]]
+
+
+@pytest.mark.parametrize(
+    ("app", "page", "says"),
+    [
+        (
+            "host:site",
+            "broken",
+            "resolve (host.resolve), the blog's own function, failed for https://alice.example/broken",
+        ),
+        ("host:broken", "a", "sites (host.broken.<locals>.<lambda>), the blog's own function, failed for"),
+        ("host:unset", "a", "linkback: BLOG has no post_url\n"),
+        ("host:away", "a", "linkback: the database is away\n"),
+    ],
+)
+def test_a_page_that_the_hosts_own_function_fails_for_is_told_by_the_function_and_what_it_raised(
+    database: str, app: str, page: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = Fresh(capsys, "list", "--target", ALICE + page, "--app", app)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert says in ran.err
 
 
 def test_a_page_is_asked_for_by_any_of_its_names(database: str, capsys: pytest.CaptureFixture[str]) -> None:

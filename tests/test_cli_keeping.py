@@ -216,7 +216,8 @@ def test_doctor_looks_at_an_object_of_the_hosts_own(
     monkeypatch.setattr(sys, "path", list(sys.path))
     with served(pages({"/": "<link rel=webmention href=/>"})) as blog:
         (tmp_path / "examined_blogs.py").write_text(OWN.format(blog=blog, database=database))
-        options = ("--database", "sqlite:///none.db", "--json", *OPEN)
+        monkeypatch.setenv("LINKBACK_DATABASE", "sqlite:///none.db")
+        options = ("--json", *OPEN)
         one = Ran(capsys, "doctor", "--app", "examined_blogs:blog", *options)
         many = Ran(capsys, "doctor", "--app", "examined_blogs:blogs", *options)
         named = Ran(capsys, "doctor", "--app", "examined_blogs:blogs", "--site", blog, *options)
@@ -226,5 +227,5 @@ def test_doctor_looks_at_an_object_of_the_hosts_own(
     assert (many.code, verdicts(many)["database"], verdicts(many)["reachable"]) == (0, "yes", "skipped")
     assert (named.code, verdicts(named)["database"], verdicts(named)["reachable"]) == (0, "yes", "yes")
     assert (posts.code, verdicts(posts)["endpoints"]) == (0, "yes")
-    assert (alone.code, "open it with --allow-network" in alone.out) == (1, True), "by the blog's own door"
+    assert (alone.code, "open it with Fetcher(allow=" in alone.out) == (1, True), "by the blog's own door"
     assert not (tmp_path / "none.db").exists()

@@ -145,6 +145,34 @@ def test_drain_does_what_is_due_and_ends(
     assert len(site.mentions()) == 1
 
 
+def test_drain_says_which_deliveries_did_not_arrive(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """And ends with 0 all the same, as it did what was due; they can be listed afterwards."""
+    post = f"{OURS}post"
+    with (
+        served(pages({"/": "<p>no endpoint", "/no": "<link rel=webmention href=/none>"})) as there,
+        Site(OURS, store=database, runner=External()) as site,
+    ):
+        closed, refusing, silent = "http://10.1.2.3/x", f"{there}/no", f"{there}/"
+        site.publish(post, "".join(f"<a href='{target}'>x</a>" for target in (closed, refusing, silent)))
+        options = ("--site", OURS, "--database", database, *OPEN, "--patience", "30")
+        code, out, err = ran(capsys, "drain", *options)
+        assert (code, out) == (0, "3 jobs done\n")
+        told = [line for line in err.splitlines() if line.startswith("linkback: ")]
+        assert sorted(line.partition(":")[2].split(": ")[0] for line in told) == sorted(
+            [f" {post} -> refused {closed}", f" {post} -> refused by webmention {refusing} [404]"]
+        )
+        assert err.count("--allow-network 10.1.2.3/32") == 1, "the log does not say it once more"
+        assert ran(capsys, "drain", *options) == (0, "0 jobs done\n", "")
+    listing = ("deliveries", "--database", database)
+    code, out, _ = ran(capsys, *listing, "--json", "--outcome", "refused", "--source", post)
+    assert (code, {json.loads(line)["target"] for line in out.splitlines()}) == (0, {closed, refusing})
+    assert len(ran(capsys, *listing, "--json")[1].splitlines()) == 3
+    assert silent in ran(capsys, *listing, "--outcome", "no-endpoint")[1]
+    for narrower in (("--outcome", "failed"), ("--source", f"{post}2"), ("--site", "https://other.example")):
+        assert ran(capsys, *listing, *narrower) == (0, "", "linkback: no deliveries\n")
+    assert ran(capsys, *listing, "--source", "post")[0] == 2
+
+
 def laid_aside(store: Storage) -> Site:
     """A site with one job that killed its workers too often."""
     site = Site(OURS, store=store, fetch=FakeWeb(), policy=Policy(settle_seconds=0, pair_seconds=0), runner=External())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,12 +12,13 @@ import pytest
 
 from linkback import Fetcher, Policy, Site
 from linkback.errors import Reason
+from linkback.fetch import Openers
 from linkback.jobs import External
 from linkback.model import Answer, Delivery, Outcome
 from linkback.policy import Retry
 from linkback.protocols import BUILTIN, Pingback, xmlrpc
-from linkback.testing import FakeClock
-from linkback.wire import Request
+from linkback.testing import FakeClock, FakeWeb
+from linkback.wire import Request, Response
 from tests.commands import Ran
 from tests.serving import LOOPBACK, pages, served
 
@@ -233,6 +235,59 @@ def test_not_now_is_asked_again_in_every_language_and_not_for_ever(
         alice.drain()
         assert busy.pinged == (2 if times == 1 else 1 + len(DELAYS))
         assert alice.store.next_due() is None
+
+
+@dataclass(frozen=True)
+class Half:
+    """Names are of a web in memory, addresses are met at the real door."""
+
+    web: FakeWeb
+    door: Fetcher
+
+    def get(self, url: str, *, accept: str = "", purpose: str = "") -> Response:
+        return (self.door if "10.1.2.3" in url else self.web).get(url, accept=accept, purpose=purpose)
+
+    def send(self, request: Request) -> Response:
+        return (self.door if "10.1.2.3" in request.url else self.web).send(request)
+
+
+def logged(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno == level]
+
+
+def test_a_delivery_that_is_tried_again_says_when(caplog: pytest.LogCaptureFixture) -> None:
+    """Once the last try was made it says nothing of another; a receiver's own word is no warning."""
+    caplog.set_level(logging.INFO, logger="linkback.delivering")
+    clock, busy = FakeClock(), Busy("webmention", "503 Busy", [], b"", times=99)
+    with (
+        served(busy) as target,
+        blog(clock, {"/a": f"<p>See <a href='{target}/'>it</a>"}) as hers,
+        site_of(hers) as alice,
+    ):
+        alice.publish(f"{hers.url}/a")
+        for seconds in (*DELAYS, 0.0):
+            alice.drain()
+            clock.advance(seconds)
+    lines = logged(caplog, logging.INFO)
+    assert [line.partition("; ")[2] for line in lines] == ["next try in 60 s", "next try in 600 s", ""]
+    assert all(line.startswith(f"webmention to {target}/: failed") for line in lines)
+    assert logged(caplog, logging.WARNING) == []
+
+
+@pytest.mark.parametrize("where", ["page", "endpoint"])
+def test_a_network_that_our_settings_do_not_open_is_one_warning(caplog: pytest.LogCaptureFixture, where: str) -> None:
+    """It stands in the log of a host that shows no more than warnings."""
+    target = "http://10.1.2.3/post" if where == "page" else "https://bob.example/post"
+    door = Fetcher(openers=Openers("LINKBACK_ALLOW_NETWORKS"))
+    web = FakeWeb({"https://bob.example/post": "<link rel=webmention href=http://10.1.2.3/in>"})
+    with Site("https://alice.example", store="sqlite://", fetch=Half(web, door), runner=External()) as alice:
+        alice.publish("https://alice.example/a", f"<p>See <a href='{target}'>it</a>")
+        alice.drain()
+        [delivery] = alice.deliveries()
+    assert delivery.outcome is Outcome.REFUSED
+    [line] = logged(caplog, logging.WARNING)
+    assert line.startswith(f"{target} is not told of https://alice.example/a: 10.1.2.3 is not a public address")
+    assert "LINKBACK_ALLOW_NETWORKS" in line
 
 
 @pytest.mark.parametrize(("protocol", "status", "headers", "body"), NOT_NOW)

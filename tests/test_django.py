@@ -660,6 +660,12 @@ GZIP = "django.middleware.gzip.GZipMiddleware"
             'is given to tests.django_project.shadowed_urls.page, whose pattern "<path:slug>" stands before them',
         ),
         ({"ROOT_URLCONF": "tests.django_project.rooted_urls"}, "linkback.E003", 'path("linkback/", include('),
+        (
+            {"LINKBACK": {"SITE": "https://t.example", "BASE": "/linkback"}},
+            "linkback.E003",
+            "LINKBACK['BASE']: the endpoints' public URL is like https://bob.example/linkback, not '/linkback'"
+            " leave LINKBACK['BASE'] out",
+        ),
         ({"MIDDLEWARE": []}, "linkback.W001", f'add "{LINE}" at the end'),
         ({"MIDDLEWARE": [LINE, GZIP]}, "linkback.W002", "to the end of MIDDLEWARE"),
     ],
@@ -723,6 +729,29 @@ def test_drain_does_what_is_due(db: None) -> None:
     site().receive(Claim("webmention", SOURCE, POST))
     assert run("drain", "--patience", "0") == "1 job done\n"
     assert len(site().mentions(POST)) == 1
+
+
+def test_drain_says_which_deliveries_did_not_arrive(db: None, web: FakeWeb) -> None:
+    publish(POST, "<a href='https://bob.example/x'>Bob</a> <a href='https://bob.example/y'>Bob</a>")
+    web.pages["https://bob.example/x"] = Unreachable("https://bob.example/x", "no route")
+    web.pages["https://bob.example/y"] = "<p>nobody listens"
+    out, err = io.StringIO(), io.StringIO()
+    call_command("linkback", "drain", stdout=out, stderr=err, no_color=True)
+    assert out.getvalue() == "2 jobs done\n"
+    assert err.getvalue() == f"{POST} -> failed https://bob.example/x: no route\n"
+
+
+def test_a_reader_who_leaves_early_stops_the_output_only(
+    db: None, web: FakeWeb, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `| head -1` does."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", encoding="utf-8") as leaving:
+        monkeypatch.setattr(sys, "stdout", leaving)
+        call_command("linkback", "jobs")
+        call_command("linkback", "jobs")
+    assert capfd.readouterr().err == ""
 
 
 def test_publish_fetches_the_page_and_owes_its_links(db: None, web: FakeWeb) -> None:

@@ -114,6 +114,22 @@ def test_a_mention_of_another_site_is_left_and_that_is_said(admin: Client) -> No
     assert tables.Mention.objects.get().status == "approved"
 
 
+def test_a_mention_that_is_not_looked_at_again_says_why(admin: Client, web: FakeWeb) -> None:
+    urls = [SOURCE, *(f"https://alice.example/{name}" for name in "bcd")]
+    web.pages.update(dict.fromkeys(urls, web.pages[SOURCE]))
+    rejected, spam, foreign, aside = (mentioned(url).id for url in urls)
+    site().moderate(rejected, Status.REJECTED)
+    site().moderate(spam, Status.SPAM)
+    tables.Mention.objects.filter(pk=foreign).update(site="https://other.example/")
+    site().recheck(aside)
+    [job] = site().store.lease(utcnow(), utcnow())
+    site().store.release(job, due=None)
+    page = act(admin, "recheck", rejected, spam, foreign, aside)
+    assert "0 mentions to be looked at again" in page
+    for why in ("rejected, which a person", "spam, which a person", "gone, or of another site", "set aside after"):
+        assert f"1 mention left as before: {why}" in page
+
+
 def test_what_strangers_wrote_is_text_and_leads_to_the_web_only(admin: Client) -> None:
     mention = mentioned()
     tables.Mention.objects.update(source="javascript:alert(1)", author_name="<script>alert(2)</script>")

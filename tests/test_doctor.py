@@ -104,6 +104,7 @@ def test_a_sound_blog_over_real_sockets_is_all_well(tmp_path: Path) -> None:
             steps = doctor.steps(Fetcher(allow=LOOPBACK), [site.pages], database)
     assert [(step.name, step.verdict) for step in steps] == [(name, Verdict.YES) for name in ALL]
     assert doctor.conclude(steps) is Conclusion.WELL
+    assert "blog.db: its schema is " in steps[0].summary
     found, answers = steps[2].facts["found"], steps[3].facts["answers"]
     assert isinstance(found, tuple)
     assert isinstance(answers, tuple)
@@ -239,6 +240,52 @@ def test_only_pages_that_take_mentions_are_searched_and_few_of_them(store: Stora
     assert fetch.requested == [BLOG, *(f"{BLOG}post{n}" for n in range(3))]
 
 
+HEALTH = {f"{BLOG}linkback/healthz": Response(200, (("Content-Type", "application/json"),), b'{"status": "ok"}')}
+AN_INDEX = Response(200, (("Content-Type", "text/html"),), b"<a href=/hello>Hello</a>")
+
+
+@pytest.mark.parametrize(
+    ("answers", "step", "verdict", "words"),
+    [
+        ({}, "page", "no", "answered 404; if the blog has no page there, name a post, "),
+        ({BLOG: Response(410)}, "page", "no", "answered 410; if the blog has no page there, name a post, "),
+        ({**HEALTH}, "page", "warn", "answers 404, and no other page was looked at: name a post, "),
+        ({BLOG + "linkback/healthz": Response(200, (), b"a page for all")}, "page", "no", "answered 404; if"),
+        ({**HEALTH, BLOG: "<p>nothing yet"}, "endpoints", "warn", "is no post and links to none, and no other"),
+        ({BLOG: "<p>nothing yet"}, "endpoints", "no", "advertises no endpoint"),
+        ({**HEALTH, BLOG: "<a href=/about>me</a>"}, "endpoints", "no", "resolve knows it as no post, nor any page"),
+        ({**HEALTH, BLOG: AN_INDEX, BLOG + "hello": "<p>Hello"}, "endpoints", "no", "neither .* nor a post"),
+        ({**HEALTH, BLOG: AN_INDEX, BLOG + "hello": Response(500)}, "endpoints", "no", "neither .* nor a post"),
+    ],
+)
+def test_a_front_page_that_is_no_post_is_not_taken_for_a_broken_blog(
+    store: Storage, answers: dict[str, Answering], step: str, verdict: str, words: str
+) -> None:
+    """Where the endpoints answer; each answer names the command that looks at a post."""
+    blog = OwnPages(BLOG, lambda url: url if url.endswith("/hello") else None)
+    steps = doctor.steps(FakeWeb(answers), [blog], store, clock=FakeClock(NOON), command="flask linkback")
+    [found] = [each for each in steps if each.name == step]
+    assert found.verdict.value == verdict, found
+    assert re.search(words, found.summary), found
+    assert found.summary.rstrip(")").endswith("name a post, flask linkback doctor --page URL")
+    assert doctor.conclude(steps) is (Conclusion.WELL if verdict == "warn" else Conclusion.WRONG)
+
+
+def test_a_front_page_that_takes_mentions_and_tells_nobody_is_broken(store: Storage) -> None:
+    fetch = FakeWeb({**HEALTH, BLOG: "<p>nothing yet"})
+    steps = doctor.steps(fetch, [OwnPages(BLOG)], store, clock=FakeClock(NOON))
+    assert doctor.conclude(steps) is Conclusion.WRONG
+    assert steps[2].summary.endswith("if other posts do, name a post, linkback doctor --page URL")
+
+
+def test_a_blog_under_a_path_is_known_by_the_endpoints_there_or_at_the_root(store: Storage) -> None:
+    under = f"{BLOG}blog/"
+    for health in (f"{BLOG}linkback/healthz", f"{under}linkback/healthz"):
+        fetch = FakeWeb({health: HEALTH[f"{BLOG}linkback/healthz"]})
+        steps = doctor.steps(fetch, [OwnPages(under)], store, clock=FakeClock(NOON))
+        assert steps[1].verdict is Verdict.WARN
+
+
 def answering(status: str) -> WSGIApplication:
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
         start_response(status, [("Content-Type", "text/plain")])
@@ -261,9 +308,9 @@ def free_port() -> int:
         (lambda other: other, "yes", "no", "500"),
         (lambda other: other.replace("127.0.0.1", "localhost"), "warn", "no", "500"),
         (lambda other: f"http://127.0.0.1:{free_port()}/wm", "yes", "no", "refused"),
-        (lambda other: "http://10.0.0.1/wm", "warn", "no", "open it with --allow-network 10.0.0.1/32"),
-        (lambda other: "http://192.0.0.9:81/wm", "warn", "no", "open it with --allow-network"),
-        (lambda other: "http://8.8.8.8:81/wm", "warn", "no", "open it with --allow-port 81"),
+        (lambda other: "http://10.0.0.1/wm", "warn", "no", 'open it with Fetcher(allow=["10.0.0.1/32"])'),
+        (lambda other: "http://192.0.0.9:81/wm", "warn", "no", "open it with Fetcher(allow="),
+        (lambda other: "http://8.8.8.8:81/wm", "warn", "no", "open it with Fetcher(limits="),
     ],
     ids=["missing", "broken", "elsewhere", "refused", "private", "private port", "port"],
 )

@@ -219,6 +219,12 @@ def test_nothing_can_be_sent_to_explain() -> None:
     assert web.requests == []
 
 
+@pytest.mark.parametrize("name", ["due", "content_type", "oldest_seconds"])
+def test_a_fact_stands_apart_from_its_name(name: str) -> None:
+    [_, line] = explain.lines(Step("worker", Verdict.YES, "fine", {name: 2}))
+    assert line.split() == [*f"{name.replace('_', ' ')}:".split(), "2"]
+
+
 def test_a_step_is_plain_text_and_leaves_out_what_is_empty() -> None:
     facts: dict[str, explain.Fact] = {"final_url": "x\x1b[31m\ny", "list": ("a", "b"), "none": (), "empty": ""}
     step = Step("link", Verdict.NO, "no\x07", {**facts, "truncated": False, "late": True, "bytes": 0})

@@ -16,9 +16,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click.testing
 import pytest
 from flask import Blueprint, Flask, Response, abort, render_template_string, request, send_file, stream_with_context
 from flask import url_for as flask_url_for
+from flask.cli import FlaskGroup
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from linkback.adapters.flask import Linkback, current_blog
@@ -677,6 +679,50 @@ def test_a_command_says_in_one_line_what_is_wrong_with_it(project: Project) -> N
     )
     code, text = project.run("serve")
     assert (code, "'serve' is no command for an application" in text) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("", 'app.config["LINKBACK_SITE"] is missing'),
+        ("LINKBACK_SITE='bob'", "not 'bob'"),
+        ("LINKBACK_SITE='https://bob.example', LINKBACK_SIGHT='x'", "LINKBACK_SIGHT"),
+        (
+            "LINKBACK_SITE='https://bob.example', LINKBACK_DATABASE='sqlite:///no/such/folder.db'",
+            "does not exist",
+        ),
+    ],
+)
+def test_a_blog_that_cannot_be_made_is_one_line_of_the_command(tmp_path: Path, settings: str, words: str) -> None:
+    making = f"""
+        from flask import Flask
+        from linkback.adapters.flask import Linkback
+
+        def create_app():
+            app = Flask(__name__)
+            app.config.update({settings})
+            Linkback(app)
+            return app
+    """
+    project = Project(tmp_path, making)
+    project.site.close()
+    code, text = project.run("list")
+    assert (code, text.count("\n"), words in text) == (2, 1, True), text
+
+
+def test_a_blog_that_cannot_be_made_is_caught_as_ever_where_a_command_makes_it() -> None:
+    raised: list[type[Exception]] = []
+
+    def create() -> Flask:
+        for config, error in (({}, ConfigurationError), (memory(DATABASE="sqlite:///no/such/x.db"), StoreError)):
+            with pytest.raises(error) as caught:
+                Linkback(make_app(**config))
+            raised.append(caught.type)
+        return make_app()
+
+    ran = click.testing.CliRunner().invoke(FlaskGroup(create_app=create), ["routes"])
+    assert (ran.exit_code, len(raised)) == (0, 2)
+    assert all(issubclass(each, click.ClickException) for each in raised)
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("drain", "--help"), ("-v", "list")], ids=" ".join)

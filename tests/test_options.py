@@ -94,3 +94,76 @@ def test_a_port_that_is_none_is_a_mistake_of_the_configuration(port: str) -> Non
 def test_a_network_that_is_none_is_a_mistake_of_the_configuration() -> None:
     with pytest.raises(ConfigurationError):
         fetcher(("everywhere",), ())
+
+
+APPLICATIONS = """
+from fastapi import FastAPI
+from flask import Flask
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from linkback import Site, Sites
+from linkback.adapters.asgi import LinkbackMiddleware
+from linkback.adapters.fastapi import install
+from linkback.adapters.flask import Linkback
+
+def blog():
+    return Site("https://bob.example", store="sqlite://")
+
+def flask():
+    app = Flask("blog")
+    Linkback(app, blog())
+    return app
+
+site, bare_flask, bare_fastapi = blog(), Flask("blog"), FastAPI()
+flask_app, fastapi = flask(), FastAPI()
+install(fastapi, blog())
+starlette = Starlette(middleware=[Middleware(LinkbackMiddleware, site=blog())])
+wrapped = site.wsgi(flask_app)
+table = {}
+
+def hungry(settings):
+    return site
+
+def failing():
+    return {}["LINKBACK_DATABASE"]
+
+def gives_nothing():
+    pass
+"""
+
+
+@pytest.fixture
+def applications(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a module of the host's, full of what people name."""
+    name = f"applications_{tmp_path.name}".replace("-", "_")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / f"{name}.py").write_text(APPLICATIONS)
+    (tmp_path / f"{name}_broken.py").write_text("{}['KEY']")
+    return name
+
+
+@pytest.mark.parametrize("named", ["site", "blog", "flask", "flask_app", "fastapi", "starlette", ""])
+def test_a_blog_an_application_with_one_or_what_makes_either_is_an_app(applications: str, named: str) -> None:
+    ran = CliRunner().invoke(choosing, ["--app", f"{applications}:{named}".rstrip(":")])
+    assert ran.output == "https://bob.example/\n"
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        (":bare_flask", "but a Flask application without a blog of linkback: name one"),
+        (":bare_fastapi", "but a FastAPI application without a blog of linkback: name one"),
+        (":hungry", "but hungry, which wants arguments: name one, or a function without arguments that gives one"),
+        (":wrapped", "but application, which wants arguments: name one"),
+        (":table", "but dict: name one"),
+        (":gives_nothing", "but NoneType: name one"),
+        (":failing", "failing() failed: KeyError: 'LINKBACK_DATABASE'"),
+        (":nothing", "has no attribute 'nothing'"),
+        ("_broken", "_broken cannot be imported: KeyError: 'KEY'"),
+        ("_nowhere", "No module named"),
+    ],
+)
+def test_what_is_no_app_is_told_in_a_line_that_names_what_would_be(applications: str, named: str, words: str) -> None:
+    output = CliRunner().invoke(choosing, ["--app", applications + named]).output
+    assert output.startswith(f"--app {applications}{named}: ")
+    assert (output.count("\n"), words in output) == (1, True), output

@@ -363,6 +363,60 @@ def test_a_database_that_is_lost_is_one_line_and_the_blog_is_built(
     assert (record.levelno, "went away" in record.getMessage()) == (logging.ERROR, True)
 
 
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The warnings and errors of the last build."""
+    lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    caplog.clear()
+    return [line for line in lines if "linkback" in line or "is not told" in line]
+
+
+def test_a_blog_on_a_network_that_is_not_open_is_told_so(alice: Folder, caplog: pytest.LogCaptureFixture) -> None:
+    """No upload would help."""
+    alice.build(LINKBACK_ALLOW_NETWORKS=None)
+    [line] = said(caplog)
+    assert line.startswith(f"linkback: nobody is told of {alice.url}/first.html: 127.0.0.1 is not a public address")
+    assert "LINKBACK_ALLOW_NETWORKS 127.0.0.0/8" in line
+    assert "upload" not in line
+
+
+def test_a_build_says_which_deliveries_did_not_arrive(alice: Folder, caplog: pytest.LogCaptureFixture) -> None:
+    def bob(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        if environ["PATH_INFO"] == "/busy":
+            start_response("503 Busy", [])
+            return [b""]
+        return list(serve(environ, start_response))
+
+    serve = pages({"/refuses": "<link rel=webmention href=/none>"})
+    with served(bob) as there:
+        alice.write("first", f"[1]({there}/refuses) [2]({there}/busy) [3](http://10.1.2.3/closed)")
+        alice.build(LINKBACK_SEND=False)
+        alice.upload()
+        caplog.clear()
+        alice.build()
+    page = f"{alice.url}/first.html"
+    closed, *lines = sorted(said(caplog))
+    assert closed.startswith(f"http://10.1.2.3/closed is not told of {page}: ")
+    assert len(lines) == 4
+    assert lines[0].startswith(f"linkback: {page} -> failed {there}/busy [503]")
+    assert lines[1].startswith(f"linkback: {page} -> refused by webmention {there}/refuses [404]")
+    assert f"by: linkback drain --site {alice.url}/ --database sqlite:" in lines[2]
+    assert "refused is tried again when its post is edited" in lines[3]
+
+
+@pytest.mark.parametrize(
+    ("siteurl", "wanted"),
+    [("alice.example", True), ("alice.example/blog", None), ("localhost:8000", True), ("127.0.0.1:8000", True)],
+)
+def test_a_siteurl_without_its_scheme_is_one_line(
+    alice: Folder, siteurl: str, wanted: bool | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    alice.build(SITEURL=siteurl, LINKBACK_PUBLISH=wanted)
+    assert said(caplog) == [f"linkback: nobody is told: SITEURL {siteurl!r} lacks http:// or https:// before it"]
+    for quiet in ({"SITEURL": "", "LINKBACK_PUBLISH": wanted}, {"SITEURL": siteurl, "LINKBACK_PUBLISH": False}):
+        alice.build(**quiet)
+        assert said(caplog) == []
+
+
 def test_a_post_that_cannot_be_published_keeps_no_other_back(
     alice: Folder, bob: Site, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,7 +12,7 @@ from linkback.model import Claim
 from linkback.policy import Policy
 from linkback.site import Site
 from linkback.sites import Sites
-from linkback.startup import troubles
+from linkback.startup import Opening, troubles
 from linkback.store import Storage, open_store
 from linkback.testing import FakeClock, FakeWeb
 
@@ -78,3 +78,23 @@ def test_a_store_that_fails_is_told_and_never_raised(store: Storage) -> None:
     (trouble,) = troubles(bob)
     assert trouble.name == "database"
     assert "closed" in trouble.message
+
+
+def test_an_opening_begins_the_work_and_warns_once_in_each_process(
+    store: Storage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+
+    class Counting(External):
+        def nudge(self) -> None:
+            begun.append(1)
+
+    store.close()
+    with Site(BOB, store=store, fetch=FakeWeb(), runner=Counting()) as bob:
+        opening = Opening(bob)
+        for process in (1, 1, 2, 2):
+            monkeypatch.setattr("os.getpid", lambda process=process: process)
+            opening.open()
+    monkeypatch.undo()
+    assert (len(begun), len(caplog.records)) == (4, 2)
+    assert "the database of linkback cannot be used" in caplog.records[0].getMessage()

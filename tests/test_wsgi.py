@@ -8,7 +8,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import xmlrpc.client
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from wsgiref.util import FileWrapper, setup_testing_defaults
 from wsgiref.validate import validator
@@ -19,7 +20,7 @@ from linkback.adapters.wsgi import around, endpoints, read_request
 from linkback.errors import ConfigurationError
 from linkback.fetch import Fetcher
 from linkback.jobs import External
-from linkback.model import Mention
+from linkback.model import Claim, Mention
 from linkback.policy import Policy
 from linkback.site import Site
 from linkback.testing import FakeWeb
@@ -82,6 +83,23 @@ def test_a_page_of_ours_advertises_every_protocol(site: Site) -> None:
     assert found.pingback.url == "https://t.example/linkback/pingback"
     assert found.trackback is not None
     assert found.trackback.url == "https://t.example/linkback/trackback?target=https%3A%2F%2Ft.example%2Fpost"
+
+
+@pytest.mark.parametrize("make", [lambda site: around(host(), site), endpoints], ids=["around", "endpoints"])
+def test_the_first_request_and_no_import_tells_of_work_that_nobody_does(
+    make: Callable[[Site], WSGIApplication], caplog: pytest.LogCaptureFixture
+) -> None:
+    long_ago = datetime.now(UTC) - timedelta(hours=2)
+    with Site(
+        "https://t.example", store="sqlite://", fetch=FakeWeb(), runner=External(), clock=lambda: long_ago
+    ) as site:
+        site.receive(Claim("webmention", "https://alice.example/a", "https://t.example/post"))
+        app = make(site)
+        assert caplog.records == []
+        for _ in range(2):
+            call(app, "/post")
+        [record] = caplog.records
+    assert "nobody does the work, or too few; keep linkback worker running" in record.getMessage()
 
 
 def test_head_tells_what_get_tells(site: Site) -> None:

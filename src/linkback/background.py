@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Callable
 from dataclasses import replace
 
 from linkback.jobs import Runner
-from linkback.model import JobKind
+from linkback.model import UNDELIVERED, Delivery, Job, JobKind
 from linkback.work import Work
 
 
@@ -30,15 +31,17 @@ class Background:
         self._work.runner.stop(0)
         self._work = replace(self._work, runner=runner)
 
-    def drain(self, kind: JobKind | None = None, *, patience: float = 0.0) -> int:
+    def drain(
+        self, kind: JobKind | None = None, *, patience: float = 0.0, seen: Callable[[Job], None] | None = None
+    ) -> int:
         """Do everything that is due now, of one kind or of both, and give the number of jobs that this thread did.
 
         With `patience` also what comes due within so many seconds after that, as deliveries to one host do. Ends when
         also those have ended that the threads of `runner` had in hand, however long they take, so that nothing is cut
         short by closing next. Jobs that another process holds are not waited for, and nothing is where a job itself
-        calls this (from a hook). Raises `StoreError`.
+        calls this (from a hook). `seen` is called with each job that this thread did. Raises `StoreError`.
         """
-        return self._work.drain(kind, patience=patience)
+        return self._work.drain(kind, patience=patience, seen=seen)
 
     def work(self, kind: JobKind | None = None, *, id: int | None = None) -> bool:
         """Do one due job, of a kind or of any, or of an id; false where it, or nothing, is due. Raises `StoreError`."""
@@ -57,3 +60,19 @@ class Background:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def drained(blog: Background, kind: JobKind | None = None, *, patience: float = 0.0) -> tuple[int, list[Delivery]]:
+    """`Background.drain`, and of the deliveries that it tried those which were refused or failed, each once.
+
+    `patience` is in seconds. Raises `StoreError`.
+    """
+    tried: dict[str, None] = {}
+
+    def seen(job: Job) -> None:
+        if job.kind is JobKind.DELIVER:
+            tried[job.subject] = None
+
+    done = blog.drain(kind, patience=patience, seen=seen)
+    found = map(blog._work.store.delivery, tried)
+    return done, [each for each in found if each is not None and each.outcome in UNDELIVERED]

@@ -26,6 +26,8 @@ from linkback.wire import Fetch
 
 log = logging.getLogger(__name__)
 
+#: the line of the log for each delivery that was refused without an answer, with target, source and reason
+KEPT_IN = "%s is not told of %s: %s"
 #: an answer like "no link there" may come from a cache or a race; asking sooner would meet the same (B-39)
 _SECOND_ASK_SECONDS = 60.0
 #: an answer that an endpoint is none; from memory, it may have moved since (B-38, B-53)
@@ -110,11 +112,18 @@ class Delivering:
         again = self._again(done)
         if owed.outcome is Outcome.UNKNOWN and not known:
             done = _still_unknown(owed, done, again=again is not None)
-        log.info("%s to %s: %s %s", done.protocol or "nothing", done.target, done.outcome, done.detail)
+        self._log(done, again)
         rest = self.now() + timedelta(seconds=min(done.retry_after, _MOST_REST)) if done.retry_after else None
         self.store.finish_delivery(job, done, again=again, rest=rest)
         if again is None:
             tell(self.hooks.delivery, done)
+
+    def _log(self, done: Delivery, again: datetime | None) -> None:
+        if was_kept_in(done):
+            log.warning(KEPT_IN, done.target, done.source, done.detail)
+            return
+        more = f"; next try in {(again - self.now()).total_seconds():.0f} s" if again is not None else ""
+        log.info("%s to %s: %s %s%s", done.protocol or "nothing", done.target, done.outcome, done.detail, more)
 
     def give_up(self, job: Job) -> None:
         """Lay aside a delivery that cannot be made, until a person has it tried again."""
@@ -210,6 +219,12 @@ class Delivering:
         if done.attempts <= done.again:
             return now + timedelta(seconds=max(_SECOND_ASK_SECONDS, float(done.retry_after or 0)))
         return None
+
+
+def was_kept_in(delivery: Delivery) -> bool:
+    """Whether a delivery was refused without an answer, as by settings that do not open its network; `deliver` has
+    logged a warning of it then."""
+    return delivery.outcome is Outcome.REFUSED and delivery.code is None
 
 
 def still_there(fetch: Fetch, source: str) -> str:

@@ -35,6 +35,8 @@ class Outcome(enum.StrEnum):
 
 #: the other side has it
 ARRIVED = frozenset({Outcome.SENT, Outcome.ACCEPTED})
+#: it was tried, and the other side does not have it
+UNDELIVERED = frozenset({Outcome.REFUSED, Outcome.FAILED})
 
 
 class Cause(enum.StrEnum):

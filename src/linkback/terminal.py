@@ -126,10 +126,20 @@ def show_delivery(delivery: Delivery, *, as_json: bool) -> None:
     if as_json:
         _json(shapes.delivery_to_json(delivery))
         return
-    way = f" by {delivery.protocol}" if delivery.protocol else ""
-    code = f" [{delivery.code}]" if delivery.code is not None else ""
-    detail = f": {delivery.detail}" if delivery.detail and delivery.outcome is not Outcome.SENT else ""
-    write(_plain(f"{delivery.outcome.value}{way} {delivery.target}{code}{detail}"))
+    write(_plain(shapes.delivery_line(delivery)))
+
+
+def show_deliveries(deliveries: Sequence[Delivery], *, as_json: bool) -> None:
+    """A table of deliveries."""
+    if as_json:
+        for delivery in deliveries:
+            show_delivery(delivery, as_json=True)
+        return
+    rows = [
+        (one.outcome.value, one.protocol or "", one.source, one.target, str(one.attempts), one.detail)
+        for one in deliveries
+    ]
+    table(("outcome", "protocol", "source", "target", "attempts", "detail"), rows)
 
 
 def show_owed(delivery: Delivery, *, as_json: bool) -> None:

@@ -46,15 +46,19 @@ class Work:
     def __post_init__(self) -> None:
         self.runner.attach(self.step, self._seconds_to_next)
 
-    def step(self, kind: JobKind | None = None, id: int | None = None) -> bool:
+    def step(
+        self, kind: JobKind | None = None, id: int | None = None, seen: Callable[[Job], None] | None = None
+    ) -> bool:
         """Do one due job, of one kind or of any, or that of an id; false where it, or nothing, is due.
 
-        Raises `StoreError`.
+        `seen` is called with it once it was done. Raises `StoreError`.
         """
         now = self.clock()
         leased = self.store.lease(now, now + timedelta(seconds=LEASE_SECONDS), site=self.site, kind=kind, id=id)
         for job in leased:
             self._do(job)
+            if seen is not None:
+                seen(job)
         return bool(leased)
 
     def _do(self, job: Job) -> None:
@@ -66,11 +70,13 @@ class Work:
             with self._lock:
                 self._in_hand.discard(job)
 
-    def drain(self, kind: JobKind | None = None, *, patience: float = 0.0) -> int:
+    def drain(
+        self, kind: JobKind | None = None, *, patience: float = 0.0, seen: Callable[[Job], None] | None = None
+    ) -> int:
         """Do what is due, and what comes due within `patience` seconds after; how many jobs this thread did."""
         done, stuck = 0, 0.0
         while True:
-            while self.step(kind):
+            while self.step(kind, seen=seen):
                 done += 1
             self.runner.settle()
             due = self.store.next_due(site=self.site, kind=kind)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,18 @@ from pelican import signals
 
 from linkback import urls
 from linkback.adapters.settings import Settings
-from linkback.errors import ConfigurationError, LinkbackError, Refused, StoreError
+from linkback.background import drained
+from linkback.delivering import was_kept_in
+from linkback.errors import Blocked, ConfigurationError, LinkbackError, Refused, StoreError
 from linkback.fetch import Openers, make_fetcher
 from linkback.following import not_deployed
 from linkback.jobs import External
-from linkback.model import JobKind, Outcome
+from linkback.model import Delivery, JobKind, Outcome
+from linkback.plaintext import collapse
 from linkback.site import Site
 from linkback.store import DEFAULT_STORE
 from linkback.web.render import thread
+from linkback.web.shapes import delivery_line
 from linkback.web.signposts import Signposts
 from linkback.wire import Fetch
 
@@ -73,8 +77,12 @@ class Build:
     def publishes(self) -> bool:
         """Whether what is built is to be told of."""
         wanted = self._own.get("PUBLISH")
+        lacks = _lacks_scheme(self._siteurl)
         if wanted is None:
-            wanted = bool(self._given or self._own) and _is_public(self._siteurl)
+            meant = f"https://{self._siteurl}" if lacks else self._siteurl
+            wanted = bool(self._given or self._own) and _is_public(meant)
+        if wanted and lacks:
+            log.error("linkback: nobody is told: SITEURL %r lacks http:// or https:// before it", self._siteurl)
         return wanted and urls.is_argument(self._siteurl) and not _reloads()
 
     @property
@@ -157,16 +165,21 @@ class Build:
         queued = {delivery.source for delivery in site.deliveries() if delivery.outcome is Outcome.QUEUED}
         waiting = {url: built[url] for url in sorted(queued) if url in built}
         sends = self._own.get("SEND", True)
-        early = next(iter(not_deployed(self._fetch(site.url), waiting) if sends else waiting), None)
+        command = f"linkback drain --site {site.url} --database {self._database}"
+        try:
+            early = next(iter(not_deployed(self._fetch(site.url), waiting) if sends else waiting), None)
+        except Blocked as error:
+            log.warning("linkback: nobody is told of %s: %s; then build again", error.url, error.message)
+            return
         if early is not None:
             posts = early + (f" and {len(waiting) - 1} more" if len(waiting) > 1 else "")
-            command = f"linkback drain --site {site.url} --database {self._database}"
             # who chose so knows
             level = logging.WARNING if sends else logging.INFO
             log.log(level, "linkback: nobody is told of %s yet; after the upload run: %s", posts, command)
         elif sends:
-            done = site.drain(JobKind.DELIVER, patience=_PATIENCE_SECONDS)
+            done, undelivered = drained(site, JobKind.DELIVER, patience=_PATIENCE_SECONDS)
             log.info("linkback: %d deliveries made", done)
+            _report(undelivered, command)
 
     def _fetch(self, url: str) -> Fetch:
         networks, ports = (self._settings.words(name) for name in ("ALLOW_NETWORKS", "ALLOW_PORTS"))
@@ -254,6 +267,24 @@ def _since(value: str | date | None) -> date | None:
         return date.fromisoformat(value) if isinstance(value, str) else value
     except ValueError as error:
         raise ConfigurationError(f"{_PREFIX}SINCE must be {_OWN['SINCE'][1]}, not {value!r}") from error
+
+
+def _report(undelivered: Sequence[Delivery], command: str) -> None:
+    """Say what did not arrive, but for what the log says already, and how it is tried again."""
+    for one in undelivered:
+        if not was_kept_in(one):
+            log.warning("linkback: %s -> %s", one.source, collapse(delivery_line(one)))
+    if any(one.outcome is Outcome.FAILED for one in undelivered):
+        log.warning("linkback: what failed may be tried again in a minute or ten, by the next build or by: %s", command)
+    if any(one.outcome is Outcome.REFUSED for one in undelivered):
+        log.warning("linkback: what was refused is tried again when its post is edited")
+
+
+def _lacks_scheme(siteurl: str) -> bool:
+    """Whether a SITEURL looks like a host whose `https://` was forgotten, and not like a path."""
+    host = siteurl.partition("/")[0]
+    named = "." in host.strip(".") or ":" in host
+    return named and not urls.is_argument(siteurl) and urls.is_argument(f"https://{siteurl}")
 
 
 def _is_public(url: str) -> bool:

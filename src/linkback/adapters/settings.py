@@ -42,7 +42,10 @@ KNOWN: Known = {
     "PROTOCOLS": ((str, list, tuple, set, frozenset), "those to speak, of webmention, pingback and trackback"),
     "WORKERS": ((int,), "how many threads of this process do the work; 0 where linkback worker or drain does it"),
     "ALLOW_NETWORKS": ((str, list, tuple, set, frozenset), 'private networks to talk to, such as "127.0.0.0/8"'),
-    "ALLOW_PORTS": ((str, int, list, tuple, set, frozenset), "ports to talk to besides 80, 443, 8080 and 8443"),
+    "ALLOW_PORTS": (
+        (str, int, list, tuple, set, frozenset),
+        "ports of public addresses besides 80, 443, 8080 and 8443",
+    ),
     "PREFIX": ((str,), 'the path that the endpoints stand under, "/linkback"'),
     "LANGUAGE": ((str,), 'the language of threads, such as "de"; English by default'),
     "BASE": ((str,), "the public URL of the endpoints, where it is not that path on the blog's host"),

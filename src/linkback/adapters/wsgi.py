@@ -1,6 +1,8 @@
 """WSGI (PEP 3333): the endpoints as an application, and signposts on a host's pages.
 
 Rule: the host's answers pass through untouched but for the signposts (`web.signposts` says which pages get those).
+
+With the first request of a process the blog's work begins, and what is wrong with its records is logged.
 """
 
 from __future__ import annotations
@@ -9,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from linkback import urls
-from linkback.adapters.given import check_app, check_blog
+from linkback.adapters.given import check_blog, check_wsgi
+from linkback.startup import Opening
 from linkback.web.app import App
 from linkback.web.signposts import PREFIX, Signposts, Signs
 from linkback.wire import Headers, Request, Response
@@ -40,10 +43,10 @@ def endpoints(site: Site | Sites, *, base: str = "") -> WSGIApplication:
     `TypeError` for what is neither a `Site` nor `Sites`.
     """
     check_blog(site, "endpoints({})")
-    app = App(site, base=base)
+    app, opening = App(site, base=base), Opening(site)
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        site.start()
+        opening.open()
         return _answer(app, environ, start_response)
 
     return application
@@ -64,14 +67,14 @@ def around(app: WSGIApplication, blog: Site | Sites, *, prefix: str = PREFIX, ba
     that would take all of the host's pages or that no URL can have, and for a public URL that is none; `TypeError` for
     an application or a blog that is none.
     """
-    check_app(app, callable(app), "around(app, site)")
+    check_wsgi(app)
     check_blog(blog, "around(app, {})")
-    signposts = Signposts(blog, prefix=prefix, base=base)
+    signposts, opening = Signposts(blog, prefix=prefix, base=base), Opening(blog)
     # a server gives the bytes of a path as if they were Latin-1
     prefix = signposts.prefix.encode("utf-8", "replace").decode("latin-1")
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        blog.start()
+        opening.open()
         mounted, path = str(environ.get("SCRIPT_NAME", "")), str(environ.get("PATH_INFO", ""))
         if path.startswith(prefix + "/"):
             inside = len(prefix)

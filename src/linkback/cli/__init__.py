@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from linkback import __version__, errors, terminal
-from linkback.cli import asking, keeping, publishing, receiving, rendering, running
+from linkback.cli import asking, delivered, keeping, publishing, receiving, rendering, running
 from linkback.cli.codes import INTERRUPTED, NO, OK, TEMPORARY, USAGE
 from linkback.errors import FetchError, LinkbackError, Refused
 from linkback.terminal import say
@@ -43,6 +43,7 @@ for command in (
     running.serve,
     running.worker,
     running.drain,
+    delivered.deliveries,
     running.jobs,
     running.revive,
     running.demo,

@@ -11,6 +11,7 @@ from linkback.errors import Reason
 from linkback.model import Status
 from linkback.options import as_json, database, own_blog
 from linkback.terminal import say
+from linkback.upkeep import UNSEEN
 
 _STATUSES = click.Choice([status.value for status in Status])
 _site = click.option("--site", metavar="URL", help="Only the mentions of this blog.")
@@ -67,15 +68,19 @@ def moderate(status: str, ids: tuple[str, ...], site: str | None, app: str, data
 def recheck(ids: tuple[str, ...], site: str | None, app: str, database: str) -> int:
     """Have the sources of mentions looked at again, by whoever does the work of the blog.
 
-    A mention that was taken away comes back if its source links again. What a person decided stands.
+    A mention that was taken away comes back if its source links again. What a person decided stands: one that is
+    rejected or spam is not looked at.
     """
     from linkback.site import utcnow
 
     code = OK
     with records(site, app, database) as found:
         for id in ids:
-            if not found.has(id):
+            mention = found.store.mention(id) if found.has(id) else None
+            if mention is None:
                 say(f"there is no mention {id}")
+            elif mention.status in UNSEEN:
+                say(f"{id} is {mention.status}, and stays so: its source is not looked at; moderate it first")
             elif found.store.recheck(id, due=utcnow()):
                 say(f"the source of {id} will be looked at again")
                 continue

@@ -15,8 +15,10 @@ import click
 from linkback import terminal
 from linkback.cli.codes import NO, OK
 from linkback.cli.records import records
+from linkback.cli.speaking import said_once
 from linkback.options import as_json, blogs, closing, database, fetching, opened, own_blog
 from linkback.terminal import say
+from linkback.web import shapes
 
 
 @click.command()
@@ -127,12 +129,16 @@ def drain(
     networks: tuple[str, ...],
     ports: tuple[str, ...],
 ) -> int:
-    """Do all work that is due, and end: for cron."""
+    """Do all work that is due, and end: for cron. A delivery that was refused or failed is a line on stderr."""
+    from linkback.background import drained
     from linkback.jobs import External
 
     with closing(opened(sites, app, database, networks, ports, moderate=moderate)) as blog:
         blog.run_by(External())
-        done = blog.drain(patience=patience)
+        with said_once():
+            done, undelivered = drained(blog, patience=patience)
+    for delivery in undelivered:
+        say(f"{delivery.source} -> {shapes.delivery_line(delivery)}")
     terminal.write(json.dumps({"done": done}) if as_json else f"{done} job{'' if done == 1 else 's'} done")
     return OK
 

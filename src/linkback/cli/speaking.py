@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -52,4 +53,20 @@ class Voice:
 
 def deliver(blog: Site) -> None:
     """Make what a blog owes now, and leave claims alone: checks are for whoever knows its policy."""
-    blog.drain(kind=JobKind.DELIVER, patience=PATIENCE_SECONDS)
+    with said_once():
+        blog.drain(kind=JobKind.DELIVER, patience=PATIENCE_SECONDS)
+
+
+@contextlib.contextmanager
+def said_once() -> Iterator[None]:
+    """Keep out of the log that a delivery was refused on this side, where the command itself says how each went."""
+    from linkback import delivering
+
+    def is_news(record: logging.LogRecord) -> bool:
+        return record.msg != delivering.KEPT_IN
+
+    delivering.log.addFilter(is_news)
+    try:
+        yield
+    finally:
+        delivering.log.removeFilter(is_news)

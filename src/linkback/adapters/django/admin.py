@@ -7,6 +7,7 @@ the same reason a mention cannot be deleted here: the next ping would bring it b
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -24,8 +25,10 @@ from linkback.errors import StoreError
 from linkback.model import JobKind, Status
 from linkback.protocols import BUILTIN
 from linkback.site import utcnow
+from linkback.upkeep import UNSEEN
 
 _LONGEST_SHOWN = 80
+_NOT_OURS = "gone, or of another site than LINKBACK['SITE']"
 #: of MySQL and MariaDB alike
 _ANY_CASE = "utf8mb4_unicode_520_ci"
 
@@ -177,30 +180,41 @@ class MentionAdmin(ReadOnly):
     @admin.action(description="Look at the sources of selected mentions again", permissions=["change"])
     def recheck(self, request: Any, queryset: Any) -> None:
         """Have their sources fetched soon."""
-        self._each(request, queryset, blog.site().recheck, "to be looked at again")
+        site = blog.site()
+
+        def recheck(row: Any) -> str:
+            if site.recheck(str(row.pk)):
+                return ""
+            if row.site == site.url and row.status in UNSEEN:
+                return f"{row.status}, which a person decided and which stands: approve it first"
+            if row.site == site.url and site.store.mention(str(row.pk)) is not None:
+                return "set aside after failures: try its job again"
+            return _NOT_OURS
+
+        self._each(request, queryset, recheck, "to be looked at again")
 
     def _moderate(self, request: Any, queryset: Any, status: Status) -> None:
-        def moderate(id: str) -> bool:
-            return blog.site().moderate(id, status) is not None
+        def moderate(row: Any) -> str:
+            return _NOT_OURS if blog.site().moderate(str(row.pk), status) is None else ""
 
         self._each(request, queryset, moderate, f"now {status.value}")
 
-    def _each(self, request: Any, queryset: Any, do: Callable[[str], bool], outcome: str) -> None:
-        done, refused = 0, 0
+    def _each(self, request: Any, queryset: Any, do: Callable[[Any], str], outcome: str) -> None:
+        """Do something with each row, and say what came of it; `do` gives why it did not, "" where it did."""
+        done, left = 0, Counter[str]()
         try:
             for row in queryset:
-                if do(str(row.pk)):
+                if why := do(row):
+                    left[why] += 1
+                else:
                     self.log_change(request, row, outcome)
                     done += 1
-                else:
-                    refused += 1
         except StoreError as error:
             self.trouble(request, error, f"{done} of {_number(len(queryset), 'mention')} {outcome}")
             return
         self.message_user(request, f"{_number(done, 'mention')} {outcome}", messages.SUCCESS)
-        if refused:
-            why = f"{_number(refused, 'mention')} left as before: of another site, gone, or set aside after failures"
-            self.message_user(request, why, messages.WARNING)
+        for why, number in left.items():
+            self.message_user(request, f"{_number(number, 'mention')} left as before: {why}", messages.WARNING)
 
 
 @admin.register(Delivery)

@@ -37,7 +37,7 @@ Messages = list[checks.CheckMessage]
 @checks.register("linkback")
 def settings_and_urls(app_configs: object, **more: Any) -> Messages:
     """E001: LINKBACK cannot be used. E002: no URLs lead to the endpoints, or others are found before them. E003: they
-    have no path of their own."""
+    have no path of their own, or BASE is no URL that they can have."""
     try:
         site = _site()
     except ImproperlyConfigured as error:
@@ -50,7 +50,10 @@ def settings_and_urls(app_configs: object, **more: Any) -> Messages:
         why = f"no URLs lead to the endpoints of {site.url}, so nothing can be received"
         return [checks.Error(why, hint=f"add to urlpatterns: {_INCLUDE}", id="linkback.E002")]
     except ImproperlyConfigured as error:
-        return [checks.Error(str(error), hint=f"include them under a prefix: {_INCLUDE}", id="linkback.E003")]
+        hint = f"include them under a prefix: {_INCLUDE}"
+        if isinstance(error.__cause__, conf.BadBase):
+            hint = "leave LINKBACK['BASE'] out, or give the whole URL that a proxy has the endpoints at"
+        return [checks.Error(str(error), hint=hint, id="linkback.E003")]
 
 
 def _leading_elsewhere(signposts: Signposts) -> Messages:

@@ -35,6 +35,10 @@ KNOWN: Known = {
 }
 
 
+class BadBase(ConfigurationError):
+    """`BASE` is no public URL."""
+
+
 @dataclass(frozen=True)
 class DjangoSettings(Settings):
     """The settings by their names in `KNOWN`. Raises `ConfigurationError`."""
@@ -56,7 +60,12 @@ class DjangoSettings(Settings):
 
     def signposts(self, site: Site, prefix: str = PREFIX) -> Signposts:
         """How the endpoints stand at `prefix`, which the URLconf says; raises `ConfigurationError`."""
-        return Signposts(site, prefix=prefix, base=self.values.get("BASE", ""))
+        base = self.values.get("BASE", "")
+        try:
+            Signposts(site, base=base)
+        except ConfigurationError as error:
+            raise BadBase(f"{self.named('BASE')}: {error}") from error
+        return Signposts(site, prefix=prefix, base=base)
 
     def _runner(self) -> Runner:
         runner = Settings._runner(self)

@@ -25,6 +25,7 @@ try:
 except ImportError as error:
     raise ConfigurationError("linkback.adapters.flask needs Flask: pip install 'linkback[flask]'") from error
 
+from linkback.adapters.flask.command import in_one_line
 from linkback.adapters.flask.host import KEY, NAME, SHOWN, Host, at_home, current, named, within
 
 __all__ = ["Comment", "Linkback", "current_blog"]
@@ -60,8 +61,13 @@ class Linkback:
         """Give an application its blog: endpoints, signposts, template functions and `flask linkback`.
 
         Raises `ConfigurationError` for a setting that is missing, wrong or unknown and for a prefix that is taken, and
-        `StoreError` where the database cannot be opened.
+        `StoreError` where the database cannot be opened; either is one line where Flask's own command line asks for
+        the application.
         """
+        with in_one_line():
+            self._init(app)
+
+    def _init(self, app: Flask) -> None:
         check_app(app, isinstance(app, Flask), "Linkback(app)")
         if NAME in app.extensions or NAME in app.blueprints:
             raise ConfigurationError(f"the application {app.name!r} has an extension or a blueprint {NAME!r} already")

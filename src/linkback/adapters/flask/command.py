@@ -5,13 +5,16 @@ Rule: the application's blog stands where the command line would have options; w
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 from flask import current_app
-from flask.cli import with_appcontext
+from flask.cli import FlaskGroup, with_appcontext
 
 from linkback import startup
+from linkback.errors import ConfigurationError, StoreError
 
 if TYPE_CHECKING:
     from linkback.adapters.flask.host import Host
@@ -21,8 +24,35 @@ WORKER = f"{NAME} worker"
 _WORKING = frozenset({"worker", "drain"})
 _COMMANDS = (
     *("list", "moderate", "recheck", "render", "publish", "unpublish"),
-    *("worker", "drain", "doctor", "jobs", "revive"),
+    *("worker", "drain", "doctor", "deliveries", "jobs", "revive"),
 )
+
+
+class _Misconfigured(ConfigurationError, click.ClickException):
+    """What click shows as one line, and whoever makes the application catches as ever."""
+
+    exit_code = 2
+
+
+class _Unopened(StoreError, click.ClickException):
+    """The same of a database."""
+
+    exit_code = 2
+
+
+@contextlib.contextmanager
+def in_one_line() -> Iterator[None]:
+    """Have a blog that cannot be made told without a traceback, and end with 2, where `flask …` asks for it.
+
+    Flask makes it before it knows of any command of ours, and shows only errors of click's without their traceback.
+    """
+    try:
+        yield
+    except (ConfigurationError, StoreError) as error:
+        context = click.get_current_context(silent=True)
+        if context is None or not isinstance(context.find_root().command, FlaskGroup):
+            raise
+        raise (_Unopened if isinstance(error, StoreError) else _Misconfigured)(str(error)) from None
 
 
 @click.command(

@@ -38,6 +38,11 @@ class DjangoStore(TransactionalStore[str]):
         self._opened = database
         self.using = using
 
+    @property
+    def name(self) -> str:
+        """What the database is called."""
+        return f"the database {self.using!r}"
+
     def lasting(self) -> AbstractContextManager[None]:
         """Around calls of this thread that must be committed when they come back, also where `AUTOCOMMIT` is off.
 

@@ -7,7 +7,9 @@ the worker starts threads: a process of another verb, which ends at once, would 
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -18,10 +20,12 @@ from django.core.management.base import BaseCommand, CommandError
 from linkback import doctor, explain
 from linkback.adapters.django import blog, conf
 from linkback.adapters.django.runners import DjangoRunner
+from linkback.background import drained
 from linkback.errors import FetchError, LinkbackError
 from linkback.jobs import Embedded
 from linkback.plaintext import collapse
 from linkback.site import utcnow
+from linkback.web.shapes import delivery_line
 
 #: the answer is no, wrong usage or no database, temporary trouble
 _NO, _USAGE, _TEMPORARY = 1, 2, 4
@@ -96,9 +100,11 @@ class Command(BaseCommand):
         return 0
 
     def drain(self, patience: float, **options: Any) -> int:
-        """Do what is due."""
+        """Do what is due; what was refused or failed is a line on stderr."""
         site = blog.site()
-        done = site.drain(patience=patience)
+        done, undelivered = drained(site, patience=patience)
+        for delivery in undelivered:
+            self.stderr.write(collapse(f"{delivery.source} -> {delivery_line(delivery)}"))
         self._say(f"{done} job{'' if done == 1 else 's'} done")
         return 0
 
@@ -146,5 +152,11 @@ class Command(BaseCommand):
         return 0 if revived >= set(ids) else _NO
 
     def _say(self, line: str) -> None:
-        self.stdout.write(line)
-        self.stdout.flush()
+        try:
+            self.stdout.write(line)
+            self.stdout.flush()
+        except BrokenPipeError:
+            # a reader who leaves early stops the output, not the work; what is in the buffer would fail again at exit
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
