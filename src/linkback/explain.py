@@ -250,4 +250,4 @@ def lines(step: Step) -> Iterator[str]:
         for value in fact if isinstance(fact, tuple) else (fact,):
             shown = ("yes" if value else "no") if isinstance(value, bool) else str(value)
             if shown:
-                yield f"  {name.replace('_', ' ') + ':':<14}{collapse(shown)}"
+                yield f"  {name.replace('_', ' ') + ':':<13} {collapse(shown)}"

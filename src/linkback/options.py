@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import inspect
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -83,7 +84,7 @@ own_blog = click.option(
     default="",
     metavar="MODULE:NAME",
     envvar="LINKBACK_APP",
-    help="A Site or Sites of your own instead, or a function that makes one.",
+    help="A Site or Sites of your own instead, a function that makes one, or a Flask or FastAPI application.",
 )
 
 
@@ -172,33 +173,75 @@ def hosts_own(app: str, *, heeded: Collection[str] = ()) -> Site | Sites | None:
 
 
 def _loaded(app: str) -> Site | Sites:
+    """The blog that `--app` names; raises `ConfigurationError` in one line where it names none."""
+    module, _, name = app.partition(":")
+    name = name or "site"
+    if module.endswith(".py"):
+        raise ConfigurationError(f"--app {app}: give the module, {module.removesuffix('.py')}:{name}, not its file")
+    # as Python itself does for a script: the command may be run in the host's folder
+    sys.path.insert(0, "")
+    with _failing(app, f"{module or 'no module'} cannot be imported", ImportError):
+        imported = importlib.import_module(module)
+    with _failing(app, f"{name} cannot be had", AttributeError):
+        found = getattr(imported, name)
+    blog = _blog_of(found)
+    if blog is None and callable(found) and _needs_nothing(found):
+        with _failing(app, f"{name}() failed"):
+            found = found()
+        blog = _blog_of(found)
+    if blog is None:
+        raise ConfigurationError(
+            f"--app {app}: it is no Site and no Sites, but {_described(found)}:"
+            f" name one, or a function without arguments that gives one, as in {module}:site"
+        )
+    return blog
+
+
+@contextlib.contextmanager
+def _failing(app: str, what: str, *plain: type[Exception]) -> Iterator[None]:
+    """The host's own code, of which what it raised is all that can be said; what is `plain` speaks for itself."""
+    try:
+        yield
+    except LinkbackError:
+        raise
+    except Exception as error:
+        words = " ".join(str(error).split())
+        said = words if isinstance(error, plain) else f"{what}: {type(error).__name__}: {words}"
+        raise ConfigurationError(f"--app {app}: {said}") from error
+
+
+def _blog_of(found: object) -> Site | Sites | None:
+    """A blog, or that of an application: Flask's among its extensions, FastAPI's as an option of its middleware."""
     from linkback.site import Site
     from linkback.sites import Sites
 
-    module, _, name = app.partition(":")
-    if module.endswith(".py"):
-        raise ConfigurationError(
-            f"--app {app}: give the module, {module.removesuffix('.py')}:{name or 'site'}, not its file"
-        )
-    # as Python itself does for a script: the command may be run in the host's folder
-    sys.path.insert(0, "")
+    extensions, middleware = getattr(found, "extensions", None), getattr(found, "user_middleware", None)
+    candidates = [found]
+    if isinstance(extensions, Mapping):
+        candidates.append(getattr(extensions.get("linkback"), "blog", None))
+    if isinstance(middleware, Sequence):
+        candidates += [getattr(each, "kwargs", {}).get("site") for each in middleware]
+    return next((each for each in candidates if isinstance(each, Site | Sites)), None)
+
+
+def _needs_nothing(function: Callable[..., object]) -> bool:
+    """Whether it can be called as it is; what does not tell is tried."""
     try:
-        found = getattr(importlib.import_module(module), name or "site")
-    except LinkbackError:
-        raise
-    except Exception as error:
-        # the host's own module: what it raised is all that can be said
-        raise ConfigurationError(f"--app {app}: {error}") from error
-    try:
-        made = found() if callable(found) else found
-    except LinkbackError:
-        raise
-    except Exception as error:
-        # the host's own code: what it raised is all that can be said
-        raise ConfigurationError(f"--app {app}: {error!r}") from error
-    if not isinstance(made, Site | Sites):
-        raise ConfigurationError(f"--app {app}: it is no Site and no Sites, but {type(made).__name__}")
-    return made
+        inspect.signature(function).bind()
+    except TypeError:
+        return False
+    except ValueError:
+        pass
+    return True
+
+
+def _described(found: object) -> str:
+    """What was found where a blog should be, in words for who named it."""
+    if hasattr(found, "extensions") or hasattr(found, "user_middleware"):
+        return f"a {type(found).__name__} application without a blog of linkback"
+    if callable(found):
+        return f"{getattr(found, '__name__', type(found).__name__)}, which wants arguments"
+    return type(found).__name__
 
 
 @contextlib.contextmanager
@@ -213,6 +256,6 @@ def stored(database: str) -> Iterator[Storage]:
 
 def fetcher(networks: tuple[str, ...], ports: tuple[str, ...], *, contact: str = "") -> Fetcher:
     """The door as the options ask for it, as `fetch.make_fetcher` makes it."""
-    from linkback.fetch import make_fetcher
+    from linkback.fetch import Openers, make_fetcher
 
-    return make_fetcher(networks, ports, contact=contact)
+    return make_fetcher(networks, ports, contact=contact, openers=Openers("--allow-network", "--allow-port"))

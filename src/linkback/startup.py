@@ -7,6 +7,8 @@ Rule 2: nobody asked, so what may be well is not told: cron that drains each hou
 
 from __future__ import annotations
 
+import logging
+import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,6 +16,8 @@ from linkback.errors import StoreError
 from linkback.jobs import External
 from linkback.site import Site, utcnow
 from linkback.sites import Sites
+
+log = logging.getLogger(__name__)
 
 #: how long due work may lie before it says that nobody does it
 _LATE = timedelta(minutes=90)
@@ -42,6 +46,30 @@ def troubles(blog: Site | Sites, *, worker: str = "linkback worker", now: dateti
         return [*_nobody_works(blog, worker, now), *_work_of_others(blog, now)]
     except StoreError as error:
         return [Trouble("database", f"the database of linkback cannot be used: {error}", "see its URL and its server")]
+
+
+class Opening:
+    """Begins a blog's work as requests come, and logs what is wrong with the first of each process.
+
+    Not where the application is made: what imports it may be a command, or the parent of those that serve. `worker` is
+    as for `troubles`.
+    """
+
+    def __init__(self, blog: Site | Sites, *, worker: str = "linkback worker") -> None:
+        self._blog = blog
+        self._worker = worker
+        #: a fork takes no threads along, and is a process of its own
+        self._process = 0
+
+    def open(self) -> bool:
+        """Have the work done from now on; whether this is the first call in this process. Never raises."""
+        self._blog.start()
+        first = self._process != os.getpid()
+        if first:
+            self._process = os.getpid()
+            for trouble in troubles(self._blog, worker=self._worker):
+                log.warning("%s", trouble)
+        return first
 
 
 def _nobody_works(blog: Site | Sites, worker: str, now: datetime) -> list[Trouble]:

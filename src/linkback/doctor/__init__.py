@@ -51,7 +51,7 @@ def steps(
     """
     database, opened = look_at_database(store)
     try:
-        visitor = Visitor(fetch, clock)
+        visitor = Visitor(fetch, clock, command)
         looks = list(_looks(visitor, blogs, pages))
         found = [step for of_one, _ in looks for step in of_one] or skipped(NO_BLOG)
         visits = [visit for _, visit in looks if visit is not None]

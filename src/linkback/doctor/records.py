@@ -31,7 +31,8 @@ def describe_schema(revision: str) -> str:
 def look_at_database(store: Storage | str) -> tuple[Step, Storage | None]:
     """The step `database`, and the store where it can be read."""
     if not isinstance(store, str):
-        return _writable(store, "it is open", {}), store
+        # a store of the host's own may have no name
+        return _writable(store, f"{getattr(store, 'name', 'it')} is open", {}), store
     from linkback.store import engine
     from linkback.store.schema import SCHEMA_REVISION
 
@@ -46,7 +47,7 @@ def look_at_database(store: Storage | str) -> tuple[Step, Storage | None]:
         opened = open_store(store, create=False)
     except StoreError as error:
         return Step("database", Verdict.NO, str(error)), None
-    return _writable(opened, describe_schema(revision), facts), opened
+    return _writable(opened, f"{engine.read_url(store).name}: {describe_schema(revision)}", facts), opened
 
 
 def _writable(store: Storage, summary: str, facts: dict[str, Fact]) -> Step:

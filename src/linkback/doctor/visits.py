@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import itertools
+import json
 import socket
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from linkback import sender, urls
@@ -22,6 +23,8 @@ NO_BLOG = "no blog was named"
 #: how many posts are looked at where the blog's own address advertises nothing
 _MOST_POSTS = 3
 _GONE = frozenset({404, 410})
+#: where endpoints stand unless their host moved them, and what they answer there
+_HEALTH = "linkback/healthz"
 _TURNED_AWAY = frozenset({401, 403, 407, 451})
 _NETWORK_TROUBLE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN})
 #: the worst first
@@ -48,27 +51,37 @@ class _HostFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Looks at the pages of blogs by `fetch`; `clock` gives the present, aware."""
+    """Looks at the pages of blogs by `fetch`; `clock` gives the present, aware; `command` is for the advice."""
 
     fetch: Fetch
     clock: Callable[[], datetime]
+    command: str = "linkback"
 
     def blog(self, blog: OwnPages) -> tuple[list[Step], Visit | None]:
-        """The three steps of a blog, at its own address, with the visit there where it was one."""
+        """The three steps of a blog, at its own address, with the visit there where it was one.
+
+        A blog may have no page there, or one that is no post: where its endpoints stand, that is a warning.
+        """
         page, visit = self._page(blog, blog.url)
         if visit is None:
-            return [page, *skipped("the page could not be read")[1:]], None
+            page = self._no_front_page(blog, page)
+            why = "no page was looked at" if page.verdict is Verdict.WARN else "the page could not be read"
+            return [page, *skipped(why)[1:]], None
         response = visit.page.response
         if not blog.owns(response.url):
             why = f"{blog.url} leads to {response.url}, which is no page of this blog: is its address right?"
             page = Step("page", Verdict.WARN, why, page.facts)
         try:
-            advertising = self._advertising(blog, visit)
+            posts = list(itertools.islice(_posts(blog, visit.page), _MOST_POSTS)) if not visit.endpoints else []
+            advertising = self._advertising(visit, posts)
+            advertised = _advertised(blog, advertising)
+            if not advertising.endpoints:
+                advertised = self._none_advertised(blog, visit, posts, advertised)
         except _HostFailed as failure:
             why = f"{blog.url} advertises no endpoint, and its posts cannot be looked at: {failure}"
             unknown = Step("endpoints", Verdict.NO, why)
             return [page, unknown, *skipped("no post could be looked at")[2:]], visit
-        return [page, _advertised(blog, advertising), self._reachable(advertising.endpoints)], visit
+        return [page, advertised, self._reachable(advertising.endpoints)], visit
 
     def post(self, blog: OwnPages, url: str) -> tuple[list[Step], Visit | None]:
         """The three steps of a blog, at one of its posts and nowhere else."""
@@ -88,7 +101,10 @@ class Visitor:
         try:
             visit = self._visit(url)
         except FetchError as error:
-            return Step("page", _verdict(error), f"{url}: {error.message}", {"site": blog.url}), None
+            failed: dict[str, Fact] = {"site": blog.url}
+            if isinstance(error, BadStatus):
+                failed["status"] = error.status
+            return Step("page", _verdict(error), f"{url}: {error.message}", failed), None
         response = visit.page.response
         facts: dict[str, Fact] = {"site": blog.url, "status": response.status, "redirects": response.redirects}
         return Step("page", Verdict.YES, f"{url} answers", facts), visit
@@ -98,11 +114,9 @@ class Visitor:
         endpoints, response = sender.look(self.fetch, url, BUILTIN)
         return Visit(Page(response), endpoints, asked, self.clock())
 
-    def _advertising(self, blog: OwnPages, home: Visit) -> Visit:
-        """A page that advertises endpoints: the blog's own address, or one of the first posts it links to."""
-        if home.endpoints:
-            return home
-        for url in itertools.islice(_posts(blog, home.page), _MOST_POSTS):
+    def _advertising(self, home: Visit, posts: Iterable[str]) -> Visit:
+        """The first of some posts that advertises endpoints; the blog's own address where it does or none does."""
+        for url in posts:
             try:
                 visit = self._visit(url)
             except FetchError:
@@ -110,6 +124,46 @@ class Visitor:
             if visit.endpoints:
                 return visit
         return home
+
+    def _no_front_page(self, blog: OwnPages, page: Step) -> Step:
+        """The step `page` where the blog's own address could not be read."""
+        if page.facts.get("status") not in _GONE:
+            return page
+        if self._stands(blog):
+            why = f"{blog.url} answers {page.facts['status']}, and no other page was looked at: {self._name_a_post}"
+            return replace(page, verdict=Verdict.WARN, summary=why)
+        return replace(page, summary=f"{page.summary}; if the blog has no page there, {self._name_a_post}")
+
+    def _none_advertised(self, blog: OwnPages, home: Visit, posts: Sequence[str], found: Step) -> Step:
+        """The step `endpoints` where neither the blog's own address nor a post that it links to advertises any."""
+        why = found.summary
+        if posts:
+            why = f"neither {home.endpoints.url} nor a post that it links to advertises an endpoint"
+        elif _refusal(blog, blog.url):
+            if any(_own_links(blog, home.page)):
+                why = f"{why}; resolve knows it as no post, nor any page of the blog that it links to"
+            elif self._stands(blog):
+                why = f"{blog.url} is no post and links to none, and no other page was looked at: {self._name_a_post}"
+                return replace(found, verdict=Verdict.WARN, summary=why)
+        return replace(found, summary=f"{why}; if other posts do, {self._name_a_post}")
+
+    @property
+    def _name_a_post(self) -> str:
+        return f"name a post, {self.command} doctor --page URL"
+
+    def _stands(self, blog: OwnPages) -> bool:
+        """Whether endpoints answer where they usually are: under the blog's address, or at the root of its host."""
+        return any(
+            self._is_healthy(url)
+            for url in dict.fromkeys((urls.resolve(_HEALTH, blog.url), urls.resolve(f"/{_HEALTH}", blog.url)))
+        )
+
+    def _is_healthy(self, url: str | None) -> bool:
+        try:
+            answer = self.fetch.get(url, accept="application/json", purpose="checking the endpoint") if url else None
+            return answer is not None and answer.status == 200 and json.loads(answer.body) == {"status": "ok"}
+        except (FetchError, ValueError):
+            return False
 
     def _reachable(self, endpoints: Endpoints) -> Step:
         """Whether each endpoint answers; to a GET one may say what it likes, but not that it is not there."""
@@ -148,10 +202,15 @@ def skipped(why: str) -> list[Step]:
 
 
 def _posts(blog: OwnPages, home: Page) -> Iterator[str]:
+    return (url for url in _own_links(blog, home) if not _refusal(blog, url))
+
+
+def _own_links(blog: OwnPages, home: Page) -> Iterator[str]:
+    """The pages that may be the blog's and that its own address links to, each once."""
     seen = {blog.url, urls.without_fragment(home.url)}
     for link in home.links():
         url = urls.without_fragment(link.url)
-        if url not in seen and not _refusal(blog, url):
+        if url not in seen and blog.owns(urls.canonical(url) or url):
             yield url
         seen.add(url)
 
