@@ -13,6 +13,7 @@ import webencodings
 
 # What browsers decode these labels with is the superset that pages really use.
 _SUPERSETS = {"shift_jis": "cp932", "gbk": "gb18030", "euc-kr": "cp949", "big5": "big5hkscs"}
+_SPELT_OTHERWISE = frozenset({"utf-16-le", "utf-16-be", "iso2022_jp"})
 _UNUSABLE = frozenset({"replacement", "x-user-defined"})
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _META = re.compile(rb"""<meta\s[^>]{0,400}?charset\s*=\s*["']?\s*([A-Za-z0-9_:.\-]{2,40})""", re.IGNORECASE)
@@ -33,6 +34,13 @@ def lookup(label: str) -> str | None:
     if encoding is None or encoding.name in _UNUSABLE:
         return None
     return str(_SUPERSETS.get(encoding.name, encoding.codec_info.name))
+
+
+def spells_ascii(body: bytes, label: str = "") -> bool:
+    """Whether letters of ASCII in the text of a page are the same bytes, side by side, in its body."""
+    bom, marked = byte_order_mark(body)
+    codec = marked if bom else (lookup(label) if label else None) or _declared(body)
+    return codec not in _SPELT_OTHERWISE
 
 
 def _declared(body: bytes) -> str | None:

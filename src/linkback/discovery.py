@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 
 from linkback import urls
 from linkback.linkheader import read_links
@@ -85,9 +86,9 @@ def _in_link_fields(page: Page, signpost: Signpost) -> Iterator[Candidate]:
 
 
 def _in_elements(page: Page, signpost: Signpost) -> Iterator[Candidate]:
-    if not signpost.element_rels:
+    if not signpost.element_rels or page.lacks(*_cores(signpost.element_rels)):
         return
-    for element in page.document.elements:
+    for element in page.elements():
         if element.foreign or element.name not in signpost.elements:
             continue
         href = element.get("href")
@@ -95,6 +96,12 @@ def _in_elements(page: Page, signpost: Signpost) -> Iterator[Candidate]:
             continue
         if href.strip() or signpost.empty_href:
             yield Via(element.name), href, page.base
+
+
+@cache
+def _cores(rels: frozenset[str]) -> tuple[str, ...]:
+    """Those of some rels that stand in all the others: a page that lacks them has none of all."""
+    return tuple(rel for rel in sorted(rels) if not any(other != rel and other in rel for other in rels))
 
 
 def _in_text(page: Page) -> Iterator[Candidate]:
@@ -132,7 +139,7 @@ def _is_script(url: str, page_url: str) -> bool:
 
 
 def _in_rdf(page: Page, target: str, protocol: str, rejected: list[Rejected]) -> Iterator[Candidate]:
-    blocks = read_blocks(page.text)
+    blocks = [] if page.lacks("rdf:description") else read_blocks(page.text)
     chosen = list(dict.fromkeys(_matching(blocks, target, page.url)))
     if not chosen and len(blocks) == 1 and blocks[0].identifier is None and blocks[0].about is None:
         chosen = blocks

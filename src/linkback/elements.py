@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 LINKING = frozenset({"a", "area", "link", "data"})
 EMBEDDING = frozenset({"img", "audio", "video", "source", "track", "iframe", "embed", "object", "input"})
 CITING = frozenset({"q", "blockquote", "ins", "del"})
+#: what stands whether or not the page turns out to have a body
+UNSEEN_LINKS = frozenset({"base", "link", "meta"})
 KEPT = LINKING | EMBEDDING | CITING | {"base", "meta"}
 #: elements whose content HTML reads as text
 RAW_TEXT = frozenset({"title", "textarea", "style", "script", "xmp", "iframe", "noembed", "noframes", "plaintext"})
@@ -91,13 +93,17 @@ class Collector:
 
     def measure(self, name: str, attributes: Mapping[str, str]) -> None:
         """An element of any kind begins."""
+        # once for each tag of a page: calls and look-ups here are what a pass costs (figures: discovery, verification)
         document = self.document
-        document.root = document.root or name
         document.count += 1
         self._depth += 1
-        document.depth = max(document.depth, self._depth)
-        document.widest = max(document.widest, len(attributes))
-        self._part_words(name)
+        if self._depth > document.depth:
+            document.depth = self._depth
+            document.root = document.root or name
+        if len(attributes) > document.widest:
+            document.widest = len(attributes)
+        if self._open:
+            self._part_words(name)
 
     def keep(self, name: str, attributes: Mapping[str, str], *, foreign: bool, hidden: bool) -> None:
         """An element of `KEPT` begins; a hidden one is only counted."""
@@ -116,14 +122,15 @@ class Collector:
     def forget_links(self) -> None:
         """Nothing that was found in the body is shown after all."""
         self._open = []
-        self.document.elements = [each for each in self.document.elements if each.name in ("base", "link", "meta")]
+        self.document.elements = [each for each in self.document.elements if each.name in UNSEEN_LINKS]
 
     def finish(self, name: str) -> None:
         """An element of any kind ends."""
         self._depth -= 1
-        self._part_words(name)
-        if name == "a" and self._open:
-            self._finish_link()
+        if self._open:
+            self._part_words(name)
+            if name == "a":
+                self._finish_link()
         elif name == "title" and self._title is not None:
             self.document.title = " ".join("".join(self._title).split())
             self._title = None
@@ -139,7 +146,7 @@ class Collector:
 
     def _part_words(self, name: str) -> None:
         """What a block in a link says stands apart from what is around it."""
-        if self._open and name in BLOCKS:
+        if name in BLOCKS:
             self.data(" ")
 
     def data(self, data: str) -> None:

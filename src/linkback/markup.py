@@ -8,12 +8,12 @@ Rule 3: a tree is built only for pages the pass found tame, see `Document.tame`.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from linkback.elements import KEPT, RAW_TEXT, Collector, Document
-from linkback.tagsoup import HtmlCollector, prepare, without_self_closing
+from linkback.elements import KEPT, RAW_TEXT, UNSEEN_LINKS, Collector, Document, Element
+from linkback.tagsoup import HtmlCollector, hides_noscript, prepare, without_self_closing
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _HTML = frozenset({"http://www.w3.org/1999/xhtml", ""})
 _SHOWN = _HTML | {"http://www.w3.org/2000/svg", "http://www.w3.org/1998/Math/MathML"}
 _XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
+#: characters that are read at first, and twice as many each time: most signposts stand in the first kilobytes
+_FIRST_PART = 2048
 _UNSEEN = RAW_TEXT | {"template", "noscript", "select"}
 
 
@@ -95,18 +97,71 @@ def read_html(text: str) -> Document:
 
 
 def _pass(text: str) -> HtmlCollector:
-    from lxml import etree
+    reader = _Pass(text)
+    while reader.goes_on:
+        reader.read(len(text))
+    return reader.collector
 
-    collector = HtmlCollector()
-    parser = etree.HTMLParser(target=collector, encoding="utf-8", huge_tree=True)
-    try:
-        parser.feed(_encoded(prepare(text)))
-        parser.close()
-    except etree.LxmlError:
-        # nothing that could be an element, or a cut inside one: what was read so far holds
-        pass
-    collector.close()
-    return collector
+
+class _Pass:
+    """One pass over a page by the rules of HTML, as far as it is asked to go."""
+
+    def __init__(self, text: str) -> None:
+        from lxml import etree
+
+        self.collector = HtmlCollector()
+        self.goes_on = True
+        self._text = text
+        self._noscript = hides_noscript(text)
+        self._at = 0
+        self._parser = etree.HTMLParser(target=self.collector, encoding="utf-8", huge_tree=True)
+        self._broken = etree.LxmlError
+
+    def read(self, length: int) -> None:
+        """Read on for at least so many characters, up to where a tag may begin."""
+        end = self._text.find("<", self._at + length) if self._at + length < len(self._text) else -1
+        self.goes_on = end >= 0
+        part = self._text[self._at : end] if self.goes_on else self._text[self._at :]
+        self._at = end
+        try:
+            self._parser.feed(_encoded(prepare(part, noscript=self._noscript)))
+            if not self.goes_on:
+                self._parser.close()
+        except self._broken:
+            # nothing that could be an element, or a cut inside one: what was read so far holds
+            self.goes_on = False
+        if not self.goes_on:
+            self.collector.close()
+
+
+class HtmlElements:
+    """The elements of a page, in order and without the words of links, read no further than is asked for."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._pass = _Pass(text)
+        self._length = _FIRST_PART
+
+    def __iter__(self) -> Iterator[Element]:
+        given = 0
+        while True:
+            found = self._pass.collector.document.elements
+            # before there is a body, <frameset> may still take links back
+            final = self._pass.collector.settled or not self._pass.goes_on
+            while given < len(found) and (final or found[given].name in UNSEEN_LINKS):
+                yield found[given]
+                given += 1
+            if not self._pass.goes_on:
+                return
+            self._read_on()
+
+    def _read_on(self) -> None:
+        self._pass.read(self._length)
+        self._length *= 2
+        if self._pass.collector.self_closed:
+            # the same up to there, and all of the rest
+            self._pass = _Pass(without_self_closing(self._text))
+            self._pass.read(len(self._text))
 
 
 def read_xhtml(text: str) -> Document | None:

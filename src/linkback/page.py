@@ -15,7 +15,8 @@ from itertools import islice
 from linkback import urls
 from linkback.charsets import decode_page
 from linkback.elements import Document, Element
-from linkback.markup import read_html, read_xhtml
+from linkback.markup import HtmlElements, read_html, read_xhtml
+from linkback.prefilter import Prefilter
 from linkback.wire import Response
 
 _XHTML_TYPES = frozenset({"application/xhtml+xml", "application/xml", "text/xml"})
@@ -94,10 +95,30 @@ class Page:
             return document
         return read_html(self.text)
 
+    def elements(self) -> Iterator[Element]:
+        """The elements of the body in order, without the words of links; the page is read only as far as they are."""
+        if "document" in self.__dict__ or self.content_type in _XHTML_TYPES:
+            return iter(self.document.elements)
+        return iter(self._html)
+
+    @cached_property
+    def _html(self) -> HtmlElements:
+        return HtmlElements(self.text)
+
+    @cached_property
+    def _prefilter(self) -> Prefilter:
+        return Prefilter(self.response.body, self.response.charset)
+
+    def lacks(self, *words: str) -> bool:
+        """Whether it is sure that none of some words (of ASCII letters, in lower case) stands in the page's text."""
+        return self._prefilter.lacks(*words)
+
     @cached_property
     def base(self) -> str:
         """The document base: the first `<base href>` that is http(s), else the page's URL (A-27)."""
-        for element in self.document.elements:
+        if self.lacks("<base"):
+            return self.url
+        for element in self.elements():
             if element.name == "base" and not element.foreign and element.get("href") is not None:
                 return urls.resolve(element.attributes["href"], self.url) or self.url
         return self.url

@@ -40,32 +40,47 @@ _MARKS = {"template": f"<{TEMPLATE_END}></{TEMPLATE_END}>", "select": f"<{_SELEC
 _SELECT_BOUNDS = frozenset({"select", _SELECT_END, "input", "textarea", "keygen"})
 _STRUCTURE = _FOREIGN_ROOTS.union({"template", TEMPLATE_END, "frameset"}, *_INTEGRATION_POINTS.values())
 
+#: the tags that anything follows from in HTML; most of a page are others
+_TOLD = KEPT | _SELECT_BOUNDS | RAW_TEXT | _TABLE_PARTS | _STRUCTURE | _CONTENT
+
 _RAW_NAMES = "title|textarea|style|script|xmp|iframe|noembed|noframes"
 _AFTER_NAME = r"(?=[ \t\n\f\r/>])"
 # Unicode's idea of case would let other letters than HTML's spell a tag.
 _CASE = re.IGNORECASE | re.ASCII
-_ENDS = re.compile(rf"(?=</(template|select|{_RAW_NAMES}){_AFTER_NAME})", _CASE)
+_ENDS = re.compile(rf"</(template|select|{_RAW_NAMES}){_AFTER_NAME}", _CASE)
 _SELF_CLOSED = re.compile(
     rf"""(<(?:{_RAW_NAMES}|noscript){_AFTER_NAME}(?>[^<>"'/]|"[^"<]*"|'[^'<]*'|/(?!>))*+)/>""", _CASE
 )
-_NOSCRIPT = re.compile(rf"<(/?)noscript{_AFTER_NAME}", _CASE)
-_NOEMBED = re.compile(rf"<(/?)noembed{_AFTER_NAME}", _CASE)
+_NOSCRIPT = re.compile(rf"</?noscript{_AFTER_NAME}", _CASE)
+_NO_CONTENT = re.compile(rf"(</?)no(script|embed){_AFTER_NAME}", _CASE)
 _TAG_LIKE = re.compile("<[a-z/!?]", _CASE)
 _WHOLE_MARKUP = re.compile(r"""<!--(?:-?>|.*?--!?>)|<!\[CDATA\[.*?\]\]>|</?[a-z][^<>"'=]*+>""", _CASE | re.DOTALL)
 
 
-def prepare(text: str) -> str:
-    """The text as the parser must see it, so that `HtmlCollector` learns what it needs."""
-    if _NOSCRIPT.search(text):
+def hides_noscript(text: str) -> bool:
+    """Whether a text has a `<noscript>`, which `prepare` must then hide in every part of it."""
+    return _NOSCRIPT.search(text) is not None
+
+
+def prepare(text: str, *, noscript: bool | None = None) -> str:
+    """The text as the parser must see it, so that `HtmlCollector` learns what it needs.
+
+    It may be a part of a text that ends before a `<`; `noscript` is then what `hides_noscript` says of the whole.
+    """
+    if hides_noscript(text) if noscript is None else noscript:
         # With scripting on, <noscript> is raw text. <noembed> is that to libxml2, so the one is read as the other;
         # a real <noembed> must not end at the wrong tag then, so it never ends.
-        text = _NOSCRIPT.sub(r"<\1noembed", _NOEMBED.sub(r"<\1plaintext", text))
+        text = _NO_CONTENT.sub(_hide, text)
     return _ENDS.sub(_mark, text)
 
 
+def _hide(tag: re.Match[str]) -> str:
+    return tag[1] + ("noembed" if tag[2].lower() == "script" else "plaintext")
+
+
 def _mark(end: re.Match[str]) -> str:
-    """What goes in front of an end tag: a marker element, or the blank that shows that raw text had an end."""
-    return _MARKS.get(end[1].lower(), " ")
+    """An end tag with what goes in front: a marker element, or the blank that shows that raw text had an end."""
+    return _MARKS.get(end[1].lower(), " ") + end[0]
 
 
 def without_self_closing(text: str) -> str:
@@ -106,9 +121,16 @@ class HtmlCollector(Collector):
         """Whose elements stand here: "svg", "math", or "" for HTML."""
         return self._islands[-1][1] if self._islands else ""
 
+    @property
+    def settled(self) -> bool:
+        """Whether the page has a body: what it shows so far it will show, whatever follows."""
+        return self._has_content
+
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         name = tag.lower()
         self.measure(name, attributes)
+        if name not in _TOLD and not self._islands:
+            return
         if self._islands and name in _BREAKOUTS:
             while self._kind:
                 self._islands.pop()
