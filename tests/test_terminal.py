@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import pytest
 
 from linkback import terminal
+from linkback.cli import showing
 from linkback.errors import LinkbackError
 from linkback.model import Author, Backlink, Delivery, Endpoint, Endpoints, Mention, Outcome, Status, Via
 
@@ -47,14 +48,14 @@ MENTION = Mention("1", "", f"https://s/{EVIL}", f"https://t/{EVIL}", ("webmentio
 ENDPOINTS = Endpoints("https://t.example/", "https://t.example/", {"webmention": Endpoint(EVIL, Via.LINK)})
 
 SHOWN: list[tuple[str, Callable[[bool], None], int]] = [
-    ("endpoints", lambda as_json: terminal.show_endpoints(ENDPOINTS, as_json=as_json), 1),
-    ("backlink", lambda as_json: terminal.show_backlink(BACKLINK, as_json=as_json), 6),
-    ("delivery", lambda as_json: terminal.show_delivery(DELIVERY, as_json=as_json), 2),
-    ("mention", lambda as_json: terminal.show_mention(MENTION, as_json=as_json), 1),
-    ("mentions", lambda as_json: terminal.show_mentions([MENTION], as_json=as_json), 3),
+    ("endpoints", lambda as_json: showing.show_endpoints(ENDPOINTS, as_json=as_json), 1),
+    ("backlink", lambda as_json: showing.show_backlink(BACKLINK, as_json=as_json), 6),
+    ("delivery", lambda as_json: showing.show_delivery(DELIVERY, as_json=as_json), 2),
+    ("mention", lambda as_json: showing.show_mention(MENTION, as_json=as_json), 1),
+    ("mentions", lambda as_json: showing.show_mentions([MENTION], as_json=as_json), 3),
     (
         "not linked",
-        lambda as_json: terminal.show_not_linked("s", "t", "no-backlink", EVIL, final_url="", as_json=as_json),
+        lambda as_json: showing.show_not_linked("s", "t", "no-backlink", EVIL, final_url="", as_json=as_json),
         1,
     ),
     ("a line", lambda as_json: terminal.say(EVIL), 1),
@@ -103,13 +104,13 @@ def test_a_line_of_the_log_is_plain_too(capsys: pytest.CaptureFixture[str], monk
     ],
 )
 def test_a_delivery_is_one_line(delivery: Delivery, line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    terminal.show_delivery(replace(delivery, target="https://t.example/"), as_json=False)
+    showing.show_delivery(replace(delivery, target="https://t.example/"), as_json=False)
     assert capsys.readouterr().out == line + "\n"
 
 
 def test_a_backlink_says_what_is_known(capsys: pytest.CaptureFixture[str]) -> None:
     bare = Backlink(source="https://s/", target="https://t/", final_url="https://s/", element="img", attribute="src")
-    terminal.show_backlink(bare, as_json=False)
+    showing.show_backlink(bare, as_json=False)
     assert capsys.readouterr().out == "linked: <img> src=\nkind:      mention\n"
 
 

@@ -19,7 +19,9 @@ Names are loaded when they are first used, so that importing linkback costs next
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+
+# typing would cost as much as all the rest of `import linkback`; type checkers know this name
+TYPE_CHECKING = False
 
 __version__ = "0.1.0"
 

@@ -5,13 +5,13 @@ Exit codes stand in `codes`. With `--json` results are one object per line on st
 
 from __future__ import annotations
 
+import importlib
 import logging
 from typing import TYPE_CHECKING
 
 import click
 
 from linkback import __version__, errors, terminal
-from linkback.cli import asking, delivered, keeping, publishing, receiving, rendering, running
 from linkback.cli.codes import INTERRUPTED, NO, OK, TEMPORARY, USAGE
 from linkback.errors import FetchError, LinkbackError, Refused
 from linkback.terminal import say
@@ -21,36 +21,39 @@ if TYPE_CHECKING:
     from linkback.sites import Sites
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+#: where each command is; a module is loaded when one of its commands is asked for
+_HOMES = {
+    "asking": ("discover", "verify", "explain", "send"),
+    "delivered": ("deliveries",),
+    "keeping": ("db", "doctor"),
+    "publishing": ("publish", "unpublish"),
+    "receiving": ("list", "moderate", "recheck"),
+    "rendering": ("render",),
+    "running": ("serve", "worker", "drain", "jobs", "revive", "demo"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+class _Commands(click.Group):
+    """The commands by name, without what they need: `linkback --version` is to answer at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_HOME_OF)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _HOME_OF:
+            return None
+        home = importlib.import_module(f"linkback.cli.{_HOME_OF[cmd_name]}")
+        found: click.Command = home.list_ if cmd_name == "list" else getattr(home, cmd_name)
+        return found
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="linkback %(version)s")
 @click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is done.")
 def cli(verbose: bool) -> None:
     """Pingback, TrackBack and Webmention, both ways."""
     terminal.set_up(logging.INFO if verbose else logging.WARNING)
-
-
-for command in (
-    asking.discover,
-    asking.verify,
-    asking.explain,
-    asking.send,
-    publishing.publish,
-    publishing.unpublish,
-    receiving.list_,
-    receiving.moderate,
-    receiving.recheck,
-    rendering.render,
-    running.serve,
-    running.worker,
-    running.drain,
-    delivered.deliveries,
-    running.jobs,
-    running.revive,
-    running.demo,
-    keeping.db,
-    keeping.doctor,
-):
-    cli.add_command(command)
 
 
 def main(arguments: list[str] | None = None, *, command: str = "linkback", blog: Site | Sites | None = None) -> int:

@@ -7,7 +7,9 @@ import json
 import click
 
 from linkback import terminal
-from linkback.cli.codes import NO, NO_ENDPOINT, OK, TEMPORARY, delivered
+from linkback.cli import showing
+from linkback.cli.codes import NO, NO_ENDPOINT, OK, TEMPORARY
+from linkback.cli.outcomes import delivered
 from linkback.errors import FetchError, NoBacklink, Reason, Refused, SourceGone
 from linkback.model import Delivery, Outcome
 from linkback.options import as_json, fetcher, fetching
@@ -25,7 +27,7 @@ def discover(url: str, as_json: bool, networks: tuple[str, ...], ports: tuple[st
     from linkback import verbs
 
     endpoints = verbs.discover(url, fetch=fetcher(networks, ports))
-    terminal.show_endpoints(endpoints, as_json=as_json)
+    showing.show_endpoints(endpoints, as_json=as_json)
     for rejected in endpoints.rejected:
         say(f"not used: {rejected.protocol} {rejected.url} ({rejected.via.value}): {rejected.why}")
     if not endpoints:
@@ -46,13 +48,13 @@ def verify(source: str, target: str, as_json: bool, networks: tuple[str, ...], p
         backlink = verbs.verify(source, target, fetch=fetcher(networks, ports))
     except (NoBacklink, SourceGone) as error:
         read_at = error.final_url if isinstance(error, NoBacklink) else ""
-        terminal.show_not_linked(source, target, error.reason.value, error.detail, final_url=read_at, as_json=as_json)
+        showing.show_not_linked(source, target, error.reason.value, error.detail, final_url=read_at, as_json=as_json)
         return NO
     except FetchError as error:
         reason = Reason.SOURCE_UNREADABLE.value
-        terminal.show_not_linked(source, target, reason, error.message, final_url="", as_json=as_json)
+        showing.show_not_linked(source, target, reason, error.message, final_url="", as_json=as_json)
         return TEMPORARY if error.temporary else NO
-    terminal.show_backlink(backlink, as_json=as_json)
+    showing.show_backlink(backlink, as_json=as_json)
     return OK
 
 
@@ -98,7 +100,7 @@ def send(
     deliveries = []
     for target in wanted:
         deliveries.append(_send(source, target, fetch))
-        terminal.show_delivery(deliveries[-1], as_json=as_json)
+        showing.show_delivery(deliveries[-1], as_json=as_json)
     return delivered(deliveries)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from linkback import terminal, urls
+from linkback import urls
+from linkback.cli import showing
 from linkback.cli.codes import OK
 from linkback.cli.records import records
 from linkback.errors import Reason
@@ -34,7 +35,7 @@ def deliveries(
         listed = found.store.deliveries(site=found.site, source=post)
     shown = [each for each in listed if not outcomes or each.outcome.value in outcomes]
     if shown:
-        terminal.show_deliveries(shown, as_json=as_json)
+        showing.show_deliveries(shown, as_json=as_json)
     else:
         say("no deliveries")
     return OK

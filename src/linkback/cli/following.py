@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from linkback import terminal
-from linkback.cli.codes import NO, NO_ENDPOINT, OK, TEMPORARY, delivered
+from linkback.cli import showing
+from linkback.cli.codes import NO, NO_ENDPOINT, OK, TEMPORARY
+from linkback.cli.outcomes import delivered
 from linkback.cli.speaking import Voice, deliver
 from linkback.errors import ConfigurationError
 from linkback.model import Delivery
@@ -141,7 +143,7 @@ def _show(deliveries: Iterable[Delivery], *, as_json: bool, owed: bool = False) 
         if not as_json:
             terminal.write(f"{collapse(source)}:")
         for delivery in its:
-            (terminal.show_owed if owed else terminal.show_delivery)(delivery, as_json=as_json)
+            (showing.show_owed if owed else showing.show_delivery)(delivery, as_json=as_json)
 
 
 def _tell(found: Followed, *, dry_run: bool) -> None:

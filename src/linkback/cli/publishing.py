@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from linkback import terminal, urls
-from linkback.cli import following
-from linkback.cli.codes import DONE, OK, delivered
+from linkback import urls
+from linkback.cli import following, showing
+from linkback.cli.codes import OK
+from linkback.cli.outcomes import DONE, delivered
 from linkback.cli.speaking import Voice, deliver
 from linkback.errors import Reason
 from linkback.model import ARRIVED, Delivery, Outcome
@@ -108,7 +109,7 @@ def unpublish(
 
 def _would_tell(owed: Sequence[Delivery], *, as_json: bool) -> int:
     for delivery in owed:
-        terminal.show_owed(delivery, as_json=as_json)
+        showing.show_owed(delivery, as_json=as_json)
     if not owed:
         say("nothing to tell")
     return OK
@@ -119,7 +120,7 @@ def _tell(blog: Site, url: str, before: Sequence[Delivery], *, as_json: bool) ->
     deliver(blog)
     after = blog.deliveries(url)
     for delivery in (told := [one for one in after if one not in before or one.outcome not in DONE]):
-        terminal.show_delivery(delivery, as_json=as_json)
+        showing.show_delivery(delivery, as_json=as_json)
     if not told:
         say(_nothing_new(after))
     return delivered(after)

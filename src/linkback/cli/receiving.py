@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from linkback import terminal, urls
+from linkback import urls
+from linkback.cli import showing
 from linkback.cli.codes import NO, OK
 from linkback.cli.records import records
 from linkback.errors import Reason
@@ -33,7 +34,7 @@ def list_(
     with records(site, app, database) as found:
         mentions = found.mentions(page, statuses=[Status(status) for status in statuses] or None)
     if mentions:
-        terminal.show_mentions(mentions, as_json=as_json)
+        showing.show_mentions(mentions, as_json=as_json)
     else:
         say("no mentions")
     return OK
@@ -56,7 +57,7 @@ def moderate(status: str, ids: tuple[str, ...], site: str | None, app: str, data
                 say(f"there is no mention {id}")
                 code = NO
             else:
-                terminal.show_mention(mention, as_json=as_json)
+                showing.show_mention(mention, as_json=as_json)
     return code
 
 

@@ -13,6 +13,7 @@ import threading
 import click
 
 from linkback import terminal
+from linkback.cli import showing
 from linkback.cli.codes import NO, OK
 from linkback.cli.records import records
 from linkback.cli.speaking import said_once
@@ -153,7 +154,7 @@ def jobs(site: str | None, app: str, database: str, as_json: bool) -> int:
     with records(site, app, database) as found:
         waiting = found.store.parked(site=found.site)
     for job in waiting:
-        terminal.show_job(job, as_json=as_json)
+        showing.show_job(job, as_json=as_json)
     if not waiting:
         say("no job waits for a person")
     return OK
