@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import pytest
 
 from linkback import terminal
-from linkback.cli import showing
+from linkback.cli import logs, showing
 from linkback.errors import LinkbackError
 from linkback.model import Author, Backlink, Delivery, Endpoint, Endpoints, Mention, Outcome, Status, Via
 
@@ -90,7 +90,7 @@ def test_json_keeps_every_character_and_is_ascii(
 def test_a_line_of_the_log_is_plain_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     root = logging.getLogger()
     monkeypatch.setattr(root, "handlers", [])
-    terminal.set_up(logging.WARNING)
+    logs.set_up(verbose=False)
     logging.getLogger("linkback.test").warning("told %s", EVIL)
     assert capsys.readouterr().err.endswith(f"WARNING linkback.test told {HARMLESS}\n")
 
@@ -139,7 +139,7 @@ def test_a_table_knows_what_its_screen_can_show(monkeypatch: pytest.MonkeyPatch)
 def test_without_an_output_there_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """As with `>&-`."""
     monkeypatch.setattr(sys, "stdout", None)
-    terminal.set_up(logging.WARNING)
+    logs.set_up(verbose=False)
     terminal.table(("a",), [("b",)])
     terminal.write("c")
 

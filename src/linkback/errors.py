@@ -19,7 +19,6 @@ A rule raises a `Reason`; how a protocol words it is a table in that protocol's 
 from __future__ import annotations
 
 import enum
-import traceback
 from collections.abc import Callable
 from functools import partial
 
@@ -191,6 +190,8 @@ def blamed(error: BaseException) -> str:
     note = _blamed(error)
     if not note:
         return blamed(error.__cause__) if error.__cause__ is not None else ""
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
     return _line(f"{note}: {type(error).__name__}: {error}{where}")

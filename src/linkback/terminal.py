@@ -1,4 +1,4 @@
-"""What is written to a terminal: text, JSON lines, tables, the log. The only owner of `rich`.
+"""What is written to a terminal: text, JSON lines, tables. The only owner of `rich`.
 
 Rule 1: results go to stdout, everything else to stderr; JSON is one ASCII object per line.
 Rule 2: what a stranger wrote is plain text before it is shown: a terminal obeys control characters.
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -21,20 +20,6 @@ from linkback.errors import LinkbackError
 from linkback.plaintext import collapse as _plain
 
 _PIPE_WIDTH = 200
-
-
-class _PlainFormatter(logging.Formatter):
-    def formatMessage(self, record: logging.LogRecord) -> str:
-        return _plain(super().formatMessage(record))
-
-
-def set_up(level: int) -> None:
-    """Send the log to stderr, from `level` (of `logging`) up, and let no locale fail a line."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_PlainFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logging.basicConfig(handlers=[handler], level=level)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
 
 
 def write(text: str, *, err: bool = False) -> None:

@@ -6,7 +6,6 @@ Exit codes stand in `codes`. With `--json` results are one object per line on st
 from __future__ import annotations
 
 import importlib
-import logging
 from typing import TYPE_CHECKING
 
 import click
@@ -53,7 +52,9 @@ class _Commands(click.Group):
 @click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is done.")
 def cli(verbose: bool) -> None:
     """Pingback, TrackBack and Webmention, both ways."""
-    terminal.set_up(logging.INFO if verbose else logging.WARNING)
+    from linkback.cli import logs
+
+    logs.set_up(verbose=verbose)
 
 
 def main(arguments: list[str] | None = None, *, command: str = "linkback", blog: Site | Sites | None = None) -> int:
