@@ -17,7 +17,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "linkback"
 RANKS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
-        "errors plaintext wire elements",
+        "errors plaintext wire elements forks",
         "urls model tagsoup addresses deadline charsets inflate arguments",
         "forms markup linkheader rdf xmltext feedscan prefilter",
         "page",

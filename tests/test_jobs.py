@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from linkback import jobs
+from linkback import forks
 from linkback.errors import ConfigurationError
 from linkback.jobs import Embedded, External
 
@@ -327,7 +327,7 @@ def test_after_a_fork_a_lock_that_a_thread_held_does_not_stay(runner: Embedded) 
     runner.attach(step, forever)
     held = runner._wake
     with held:
-        jobs._after_fork()
+        forks._after_fork()
         nudging = threading.Thread(target=runner.nudge, daemon=True)
         nudging.start()
         assert step.idle.wait(PATIENCE)
@@ -338,7 +338,26 @@ def test_a_stopped_runner_stays_stopped_after_a_fork(runner: Embedded) -> None:
     step = Counting(1)
     runner.attach(step, forever)
     runner.stop()
-    jobs._after_fork()
+    forks._after_fork()
     runner.nudge()
     assert runner._threads == []
     assert step.left == 1
+
+
+def test_one_that_cannot_see_to_itself_in_a_child_keeps_no_other_from_it(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        def renew(self) -> None:
+            raise OSError("the descriptor is closed")
+
+    class Sound:
+        renewed = 0
+
+        def renew(self) -> None:
+            self.renewed += 1
+
+    broken, sound = Broken(), Sound()
+    forks.in_child(broken, Broken.renew)
+    forks.in_child(sound, Sound.renew)
+    forks._after_fork()
+    assert sound.renewed == 1
+    assert "not ready for use in a child" in caplog.text

@@ -7,14 +7,13 @@ and a nudge is only a hint.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 import typing
-import weakref
 from collections.abc import Callable
 
 from linkback.errors import ConfigurationError
+from linkback.forks import in_child
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +75,7 @@ class Embedded:
         self._wait: Wait = lambda: None
         self._stopping = False
         self._begin()
-        _every.add(self)
+        in_child(self, Embedded._begin)
 
     def _begin(self) -> None:
         self._wake = threading.Condition()
@@ -163,16 +162,3 @@ class Embedded:
     def _sleep(self, seconds: float, seen: int) -> None:
         with self._wake:
             self._wake.wait_for(lambda: self._stopping or self._nudges != seen, timeout=seconds)
-
-
-_every: weakref.WeakSet[Embedded] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    # the parent's threads are not here, and one of them may have held the lock
-    for runner in _every:
-        runner._begin()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - not where there is no fork
-    os.register_at_fork(after_in_child=_after_fork)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import os
 import threading
-import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+
+from linkback.forks import in_child
 
 Result = TypeVar("Result")
 
@@ -28,7 +28,7 @@ class Pool:
         self._name = name
         self._most = most
         self._renew()
-        _every.add(self)
+        in_child(self, Pool._renew)
 
     def _renew(self) -> None:
         self._lock = threading.Lock()
@@ -53,16 +53,3 @@ class Pool:
             threads, self._threads = self._threads, None
         if threads is not None:
             threads.shutdown(wait=False)
-
-
-_every: weakref.WeakSet[Pool] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    # the parent's threads are not here, and one of them may have held the lock
-    for pool in _every:
-        pool._renew()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - not where there is no fork
-    os.register_at_fork(after_in_child=_after_fork)

@@ -10,9 +10,7 @@ Rule 3: a connection that nobody else looks after is ours to look after. In a re
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
-import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +22,7 @@ from django.utils.connection import ConnectionDoesNotExist
 from linkback.adapters.django import runners
 from linkback.adapters.django.store import turns, vendors
 from linkback.errors import StoreError
+from linkback.forks import in_child
 from linkback.store.collisions import Collision
 
 _FOREIGN = (Error, OSError, ValueError, OverflowError, ConnectionDoesNotExist, ImproperlyConfigured)
@@ -72,7 +71,7 @@ class Database:
         self._using = using
         self._closed = False
         self._own = _Own()
-        _every.add(self)
+        in_child(self, Database.leave_to_parent)
         with self._border():
             vendor = connections[using].vendor
         if vendor not in vendors.VENDORS:
@@ -230,15 +229,3 @@ class Database:
         if not connection.in_atomic_block:
             vendors.leave_to_parent(opened)
             connection.connection = None
-
-
-_every: weakref.WeakSet[Database] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for database in list(_every):
-        database.leave_to_parent()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - not where there is no fork
-    os.register_at_fork(after_in_child=_after_fork)
