@@ -78,7 +78,7 @@ def test_a_page_that_is_read_in_parts_has_the_endpoint_that_the_whole_has(body: 
 
 
 def in_parts(text: str) -> list[Element]:
-    return [replace(element, text="") for element in HtmlElements(text)]
+    return [replace(element, text="") for element in HtmlElements(text, lambda word: False).until([len(text)])]
 
 
 def whole(text: str) -> list[Element]:
@@ -109,13 +109,13 @@ def test_parts_of_any_markup_show_what_the_whole_shows(text: str) -> None:
 def test_no_more_is_read_than_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
 
-    def counted(text: str, *, noscript: bool) -> str:
+    def counted(text: str, *, whole: str) -> str:
         read.append(len(text))
-        return prepare(text, noscript=noscript)
+        return prepare(text, whole=whole)
 
     monkeypatch.setattr("linkback.markup.prepare", counted)
     text = "<link rel=webmention href=/w>" + "<p>word " * 100_000
-    elements = iter(HtmlElements(text))
+    elements = HtmlElements(text, lambda word: False).until([25, 9_000, len(text)])
     assert next(elements).name == "link"
     assert sum(read) < 4_096
     assert list(elements) == []

@@ -88,14 +88,14 @@ def _in_link_fields(page: Page, signpost: Signpost) -> Iterator[Candidate]:
 def _in_elements(page: Page, signpost: Signpost) -> Iterator[Candidate]:
     if not signpost.element_rels or page.lacks(*_cores(signpost.element_rels)):
         return
-    for element in page.elements():
+    for element in page.elements_with_rel(*_cores(signpost.element_rels)):
         if element.foreign or element.name not in signpost.elements:
             continue
         href = element.get("href")
         if href is None or signpost.element_rels.isdisjoint(element.tokens("rel")):
             continue
         if href.strip() or signpost.empty_href:
-            yield Via(element.name), href, page.base
+            yield Via(element.name), href, page.base_of(href)
 
 
 @cache
@@ -139,13 +139,15 @@ def _is_script(url: str, page_url: str) -> bool:
 
 
 def _in_rdf(page: Page, target: str, protocol: str, rejected: list[Rejected]) -> Iterator[Candidate]:
-    blocks = [] if page.lacks("rdf:description") else read_blocks(page.text)
+    if page.lacks("trackback") or page.lacks("trackback:ping"):
+        return
+    blocks = read_blocks(page.text)
     chosen = list(dict.fromkeys(_matching(blocks, target, page.url)))
     if not chosen and len(blocks) == 1 and blocks[0].identifier is None and blocks[0].about is None:
         chosen = blocks
     for block in chosen:
         if block.ping:
-            yield Via.RDF, block.ping, page.base
+            yield Via.RDF, block.ping, page.base_of(block.ping)
     if blocks and not chosen:
         why = "identifier mismatch" if len(blocks) == 1 else "none of several identifiers matches"
         rejected.append(Rejected(protocol, blocks[0].ping or "", Via.RDF, why))

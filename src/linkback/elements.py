@@ -91,6 +91,11 @@ class Collector:
         self._open: list[tuple[int, list[str]]] = []
         self._title: list[str] | None = None
 
+    @property
+    def kept(self) -> int:
+        """How many elements of `KEPT` have begun, hidden ones too."""
+        return sum(self._counts.values())
+
     def measure(self, name: str, attributes: Mapping[str, str]) -> None:
         """An element of any kind begins."""
         # once for each tag of a page: calls and look-ups here are what a pass costs (figures: discovery, verification)

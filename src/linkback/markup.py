@@ -7,13 +7,14 @@ Rule 3: a tree is built only for pages the pass found tame, see `Document.tame`.
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from linkback.elements import KEPT, RAW_TEXT, UNSEEN_LINKS, Collector, Document, Element
-from linkback.tagsoup import HtmlCollector, hides_noscript, prepare, without_self_closing
+from linkback.tagsoup import HtmlCollector, prepare, without_self_closing
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 _HTML = frozenset({"http://www.w3.org/1999/xhtml", ""})
 _SHOWN = _HTML | {"http://www.w3.org/2000/svg", "http://www.w3.org/1998/Math/MathML"}
 _XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
-#: characters that are read at first, and twice as many each time: most signposts stand in the first kilobytes
-_FIRST_PART = 2048
+#: characters that are read at least after the first place where one may be, and twice as many each time
+_PART = 2048
 _UNSEEN = RAW_TEXT | {"template", "noscript", "select"}
 
 
@@ -112,52 +113,73 @@ class _Pass:
         self.collector = HtmlCollector()
         self.goes_on = True
         self._text = text
-        self._noscript = hides_noscript(text)
-        self._at = 0
+        self.at = 0
+        self._parts: list[tuple[int, int]] = []
         self._parser = etree.HTMLParser(target=self.collector, encoding="utf-8", huge_tree=True)
         self._broken = etree.LxmlError
 
     def read(self, length: int) -> None:
         """Read on for at least so many characters, up to where a tag may begin."""
-        end = self._text.find("<", self._at + length) if self._at + length < len(self._text) else -1
+        end = self._text.find("<", self.at + length) if self.at + length < len(self._text) else -1
         self.goes_on = end >= 0
-        part = self._text[self._at : end] if self.goes_on else self._text[self._at :]
-        self._at = end
+        part = self._text[self.at : end] if self.goes_on else self._text[self.at :]
+        self.at = end
         try:
-            self._parser.feed(_encoded(prepare(part, noscript=self._noscript)))
+            self._parser.feed(_encoded(prepare(part, whole=self._text)))
             if not self.goes_on:
                 self._parser.close()
         except self._broken:
             # nothing that could be an element, or a cut inside one: what was read so far holds
             self.goes_on = False
-        if not self.goes_on:
+        if self.goes_on:
+            self._parts.append((end, self.collector.kept))
+        else:
             self.collector.close()
+
+    def passed(self, end: int) -> bool:
+        """Whether every element is known whose tag begins before a place.
+
+        A part may end in a tag, so not until another element was kept that came after.
+        """
+        return next((kept for at, kept in self._parts if at >= end), math.inf) < self.collector.kept
 
 
 class HtmlElements:
-    """The elements of a page, in order and without the words of links, read no further than is asked for."""
+    """The elements of a page, in order and without the words of links, read no further than is asked for.
 
-    def __init__(self, text: str) -> None:
+    `lacks` says of a word whether it surely does not stand in the text.
+    """
+
+    def __init__(self, text: str, lacks: Callable[[str], bool]) -> None:
         self._text = text
+        self._lacks = lacks
         self._pass = _Pass(text)
-        self._length = _FIRST_PART
+        self._length = 0
 
-    def __iter__(self) -> Iterator[Element]:
+    def until(self, places: Iterable[int]) -> Iterator[Element]:
+        """The elements; those that begin after the last of some places in the text, given in order, may be left out."""
         given = 0
-        while True:
-            found = self._pass.collector.document.elements
-            # before there is a body, <frameset> may still take links back
-            final = self._pass.collector.settled or not self._pass.goes_on
-            while given < len(found) and (final or found[given].name in UNSEEN_LINKS):
-                yield found[given]
-                given += 1
-            if not self._pass.goes_on:
-                return
-            self._read_on()
+        for place in places:
+            while True:
+                found = self._pass.collector.document.elements
+                while given < len(found) and (found[given].name in UNSEEN_LINKS or self._final):
+                    yield found[given]
+                    given += 1
+                if not self._pass.goes_on:
+                    return
+                if given == len(found) and self._pass.passed(place):
+                    break
+                self._read_on(place)
 
-    def _read_on(self) -> None:
-        self._pass.read(self._length)
-        self._length *= 2
+    @property
+    def _final(self) -> bool:
+        """Whether what was found stands: before there is a body, <frameset> may still take links back."""
+        return self._pass.collector.settled or not self._pass.goes_on or self._lacks("frameset")
+
+    def _read_on(self, place: int) -> None:
+        # to the first place at once, then in parts that grow, however many there are
+        self._pass.read(max(self._length, place - self._pass.at))
+        self._length = 2 * self._length or _PART
         if self._pass.collector.self_closed:
             # the same up to there, and all of the rest
             self._pass = _Pass(without_self_closing(self._text))

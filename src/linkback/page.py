@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -95,15 +95,22 @@ class Page:
             return document
         return read_html(self.text)
 
-    def elements(self) -> Iterator[Element]:
-        """The elements of the body in order, without the words of links; the page is read only as far as they are."""
+    def elements_with_rel(self, *words: str) -> Iterator[Element]:
+        """Of the elements of the body, in order, at least those whose `rel` has one of some words (`lacks`).
+
+        The page is read only as far as they are, and without the words of links.
+        """
+        return self._elements(self._prefilter.rel_places(*words))
+
+    def _elements(self, places: Iterable[int]) -> Iterator[Element]:
+        """At least the elements whose tags begin before some places of the body, in order."""
         if "document" in self.__dict__ or self.content_type in _XHTML_TYPES:
             return iter(self.document.elements)
-        return iter(self._html)
+        return self._html.until(places)
 
     @cached_property
     def _html(self) -> HtmlElements:
-        return HtmlElements(self.text)
+        return HtmlElements(self.text, self.lacks)
 
     @cached_property
     def _prefilter(self) -> Prefilter:
@@ -116,16 +123,18 @@ class Page:
     @cached_property
     def base(self) -> str:
         """The document base: the first `<base href>` that is http(s), else the page's URL (A-27)."""
-        if self.lacks("<base"):
-            return self.url
-        for element in self.elements():
+        for element in self._elements(self._prefilter.places("<base")):
             if element.name == "base" and not element.foreign and element.get("href") is not None:
                 return urls.resolve(element.attributes["href"], self.url) or self.url
         return self.url
 
     def resolve(self, reference: str) -> str | None:
         """The absolute http(s) URL a reference on this page means, None where it means none."""
-        return urls.resolve(reference, self.base)
+        return urls.resolve(reference, self.base_of(reference))
+
+    def base_of(self, reference: str) -> str:
+        """What a reference on this page is relative to; not looked for where that makes no difference."""
+        return self.url if urls.is_absolute(reference) else self.base
 
     @property
     def says_gone(self) -> bool:

@@ -57,17 +57,12 @@ _TAG_LIKE = re.compile("<[a-z/!?]", _CASE)
 _WHOLE_MARKUP = re.compile(r"""<!--(?:-?>|.*?--!?>)|<!\[CDATA\[.*?\]\]>|</?[a-z][^<>"'=]*+>""", _CASE | re.DOTALL)
 
 
-def hides_noscript(text: str) -> bool:
-    """Whether a text has a `<noscript>`, which `prepare` must then hide in every part of it."""
-    return _NOSCRIPT.search(text) is not None
-
-
-def prepare(text: str, *, noscript: bool | None = None) -> str:
+def prepare(text: str, *, whole: str = "") -> str:
     """The text as the parser must see it, so that `HtmlCollector` learns what it needs.
 
-    It may be a part of a text that ends before a `<`; `noscript` is then what `hides_noscript` says of the whole.
+    It may be a part, that ends before a `<`, of a `whole` text.
     """
-    if hides_noscript(text) if noscript is None else noscript:
+    if _NO_CONTENT.search(text) and _NOSCRIPT.search(whole or text):
         # With scripting on, <noscript> is raw text. <noembed> is that to libxml2, so the one is read as the other;
         # a real <noembed> must not end at the wrong tag then, so it never ends.
         text = _NO_CONTENT.sub(_hide, text)
@@ -135,9 +130,8 @@ class HtmlCollector(Collector):
             while self._kind:
                 self._islands.pop()
         if name in KEPT:
-            kept = {key.lower(): value for key, value in attributes.items()}
             hidden = self._lost or self._in_select or self._templates > 0 or self._kind == "math"
-            self.keep(name, kept, foreign=bool(self._kind), hidden=hidden)
+            self.keep(name, attributes, foreign=bool(self._kind), hidden=hidden)
         if name in _SELECT_BOUNDS:
             self._in_select = name == "select" and (bool(self._kind) or not self._in_select)
         if name in RAW_TEXT:

@@ -96,6 +96,11 @@ def clean(text: str) -> str:
     return text.strip(_ASCII_BLANKS).translate({9: None, 10: None, 13: None})
 
 
+def is_absolute(reference: str) -> bool:
+    """Whether a reference means the same http or https URL whatever it is relative to."""
+    return _ABSOLUTE.match(clean(reference)) is not None
+
+
 def resolve(reference: str, base: str) -> str | None:
     """The absolute http(s) URL a reference means on a page, its fragment kept; None if unusable.
 
