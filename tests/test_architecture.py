@@ -19,7 +19,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
     for names in (
         "errors plaintext wire elements forks",
         "urls model tagsoup addresses deadline charsets inflate arguments",
-        "forms markup linkheader rdf xmltext feedscan prefilter",
+        "forms markup linkheader rdf xmltext feedscan prefilter needles",
         "page",
         "feeds discovery validator nearmiss policy ownpages owing jsonld microformats tree wpexcerpt",
         "answers",

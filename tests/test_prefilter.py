@@ -13,7 +13,7 @@ from linkback import find_endpoints
 from linkback.elements import Element
 from linkback.markup import HtmlElements, read_html
 from linkback.page import Page
-from linkback.prefilter import Prefilter
+from linkback.prefilter import for_needles, for_words
 from linkback.tagsoup import prepare
 from linkback.wire import Response
 
@@ -44,7 +44,7 @@ BODIES = {
 
 @pytest.mark.parametrize(("body", "label", "lacks"), BODIES.values(), ids=BODIES)
 def test_a_miss_is_proof_and_a_hit_is_none(body: bytes, label: str, lacks: bool) -> None:
-    assert Prefilter(body, label).lacks("webmention") is lacks
+    assert for_words(body, label).lacks("webmention") is lacks
     if lacks:
         assert "webmention" not in Page(Response(200, (), body, HERE)).text.lower()
 

@@ -88,7 +88,7 @@ def _in_link_fields(page: Page, signpost: Signpost) -> Iterator[Candidate]:
 def _in_elements(page: Page, signpost: Signpost) -> Iterator[Candidate]:
     if not signpost.element_rels or page.lacks(*_cores(signpost.element_rels)):
         return
-    for element in page.elements_with_rel(*_cores(signpost.element_rels)):
+    for element in page.elements_with("rel", *_cores(signpost.element_rels)):
         if element.foreign or element.name not in signpost.elements:
             continue
         href = element.get("href")

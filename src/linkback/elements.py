@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 #: elements with an attribute that linkback reads
 LINKING = frozenset({"a", "area", "link", "data"})
@@ -41,11 +41,12 @@ MARK = re.compile(r"^(?:h|u|p|e|dt)-[a-z]")
 _TOKENS = str.maketrans(string.ascii_uppercase + "\t\n\f\r", string.ascii_lowercase + "    ")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Element:
     """One element that can link. `position` counts the elements of its name before it.
 
     `foreign` says that it stands in SVG or MathML. `text` is that of an `a`, cut at 1,000 characters.
+    Whoever is given one leaves it as it is: frozen, each would cost twice as much (figure: verification).
     """
 
     name: str
@@ -96,6 +97,11 @@ class Collector:
         """How many elements of `KEPT` have begun, hidden ones too."""
         return sum(self._counts.values())
 
+    @property
+    def complete(self) -> int:
+        """How many elements have all of their words."""
+        return min((index for index, _ in self._open if index >= 0), default=len(self.document.elements))
+
     def measure(self, name: str, attributes: Mapping[str, str]) -> None:
         """An element of any kind begins."""
         # once for each tag of a page: calls and look-ups here are what a pass costs (figures: discovery, verification)
@@ -145,7 +151,7 @@ class Collector:
         if index < 0:
             return
         text = " ".join("".join(parts).split())[:_MAX_TEXT]
-        self.document.elements[index] = replace(self.document.elements[index], text=text)
+        self.document.elements[index].text = text
         if self._open:
             self._open[-1][1].append(text)
 

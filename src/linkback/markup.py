@@ -145,7 +145,7 @@ class _Pass:
 
 
 class HtmlElements:
-    """The elements of a page, in order and without the words of links, read no further than is asked for.
+    """The elements of a page, in order, read no further than is asked for.
 
     `lacks` says of a word whether it surely does not stand in the text.
     """
@@ -156,13 +156,17 @@ class HtmlElements:
         self._pass = _Pass(text)
         self._length = 0
 
-    def until(self, places: Iterable[int]) -> Iterator[Element]:
-        """The elements; those that begin after the last of some places in the text, given in order, may be left out."""
+    def until(self, places: Iterable[int], *, words: bool = False) -> Iterator[Element]:
+        """The elements; those that begin after the last of some places in the text, given in order, may be left out.
+
+        Links have their words only with `words`.
+        """
         given = 0
         for place in places:
             while True:
                 found = self._pass.collector.document.elements
-                while given < len(found) and (found[given].name in UNSEEN_LINKS or self._final):
+                known = self._pass.collector.complete if words else len(found)
+                while given < known and (found[given].name in UNSEEN_LINKS or self._final):
                     yield found[given]
                     given += 1
                 if not self._pass.goes_on:

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 
-from linkback import urls
+from linkback import prefilter, urls
 from linkback.charsets import decode_page
 from linkback.elements import Document, Element
 from linkback.markup import HtmlElements, read_html, read_xhtml
-from linkback.prefilter import Prefilter
 from linkback.wire import Response
 
 _XHTML_TYPES = frozenset({"application/xhtml+xml", "application/xml", "text/xml"})
@@ -95,35 +94,53 @@ class Page:
             return document
         return read_html(self.text)
 
-    def elements_with_rel(self, *words: str) -> Iterator[Element]:
-        """Of the elements of the body, in order, at least those whose `rel` has one of some words (`lacks`).
+    def elements_with(self, attribute: str, *words: str) -> Iterator[Element]:
+        """Of the elements of the body, in order, at least those of which an attribute has one of some words (`lacks`).
 
         The page is read only as far as they are, and without the words of links.
         """
-        return self._elements(self._prefilter.rel_places(*words))
+        return self._elements(self._words.attribute_places(attribute, *words))
 
-    def _elements(self, places: Iterable[int]) -> Iterator[Element]:
+    def elements_near(self, *needles: str) -> Iterator[Element]:
+        """Of the elements of the body, in order, at least those that one of `needles` stands in; read no further."""
+        return self._elements(self._needles.places(*needles), words=True)
+
+    def _elements(self, places: Iterator[int], *, words: bool = False) -> Iterator[Element]:
         """At least the elements whose tags begin before some places of the body, in order."""
         if "document" in self.__dict__ or self.content_type in _XHTML_TYPES:
             return iter(self.document.elements)
-        return self._html.until(places)
+        first = next(places, None)
+        return iter(()) if first is None else self._html.until(chain([first], places), words=words)
 
     @cached_property
     def _html(self) -> HtmlElements:
         return HtmlElements(self.text, self.lacks)
 
     @cached_property
-    def _prefilter(self) -> Prefilter:
-        return Prefilter(self.response.body, self.response.charset)
+    def _words(self) -> prefilter.Copy:
+        return prefilter.for_words(self.response.body, self.response.charset)
+
+    @cached_property
+    def _needles(self) -> prefilter.Copy:
+        return prefilter.for_needles(self.response.body, self.response.charset)
 
     def lacks(self, *words: str) -> bool:
         """Whether it is sure that none of some words (of ASCII letters, in lower case) stands in the page's text."""
-        return self._prefilter.lacks(*words)
+        return self._words.lacks(*words)
+
+    def lacks_needles(self, *needles: str) -> bool:
+        """Whether it is sure that no URL on the page has one of some `needles` in it."""
+        return self._needles.lacks(*needles)
+
+    @property
+    def lacks_properties(self) -> bool:
+        """Whether it is sure that no link says by its class what it is (`properties`)."""
+        return self._words.lacks_tokens("u-")
 
     @cached_property
     def base(self) -> str:
         """The document base: the first `<base href>` that is http(s), else the page's URL (A-27)."""
-        for element in self._elements(self._prefilter.places("<base")):
+        for element in self._elements(self._words.places("<base")):
             if element.name == "base" and not element.foreign and element.get("href") is not None:
                 return urls.resolve(element.attributes["href"], self.url) or self.url
         return self.url
@@ -143,7 +160,7 @@ class Page:
             element.name == "meta"
             and element.attributes.get("http-equiv", "").strip().lower() == "status"
             and element.attributes.get("content", "").strip().startswith("410")
-            for element in self.document.elements
+            for element in self._elements(self._needles.attribute_places("http-equiv", "status"))
         )
 
     def links(self) -> Iterator[Link]:

@@ -6,7 +6,7 @@ Rule: what a stranger may ask again and again costs one look, and only the backl
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from linkback import extract, urls, validator
 from linkback.errors import BadStatus, LinkbackError, NoBacklink, Reason, Refused, SourceGone
@@ -43,14 +43,20 @@ def read_source(fetch: Fetch, source: str, *, purpose: str = "verifying") -> Pag
 
 
 def find_backlink(
-    page: Page, source: str, target: str, *, extended: bool = True, matches: Matches | None = None
+    page: Page,
+    source: str,
+    target: str,
+    *,
+    extended: bool = True,
+    matches: Matches | None = None,
+    named: Collection[str] = (),
 ) -> Backlink:
     """The backlink on a page that was read, with what the page says of itself.
 
-    Raises as `validator.find` does. A page whose description cannot be read still proves its link.
+    Takes and raises what `validator.find` does. A page whose description cannot be read still proves its link.
     """
     try:
-        found = validator.find(page, target, source=source, extended=extended, matches=matches)
+        found = validator.find(page, target, source=source, extended=extended, matches=matches, named=named)
     except NoBacklink as error:
         error.final_url = page.url
         raise
@@ -111,7 +117,15 @@ class Reading:
     def _look_for(self, page: Page, claim: Claim, *, extended: bool) -> Backlink | Exception:
         matches = self._matcher(claim)
         try:
-            return validator.find(page, claim.target, source=claim.source, extended=extended, matches=matches)
+            return validator.find(
+                page,
+                claim.target,
+                source=claim.source,
+                extended=extended,
+                matches=matches,
+                # the host's own function may know other names of a page
+                named=() if self._pages.asks else [url for url in (claim.target, claim.endpoint) if url],
+            )
         except Refused as error:
             return error
         except HostFailed:

@@ -121,8 +121,7 @@ class HtmlCollector(Collector):
         """Whether the page has a body: what it shows so far it will show, whatever follows."""
         return self._has_content
 
-    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        name = tag.lower()
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
         self.measure(name, attributes)
         if name not in _TOLD and not self._islands:
             return
@@ -166,8 +165,7 @@ class HtmlCollector(Collector):
         elif name in _INTEGRATION_POINTS.get(self._kind, ()):
             self._islands.append((name, ""))
 
-    def end(self, tag: str) -> None:
-        name = tag.lower()
+    def end(self, name: str) -> None:
         self.finish(name)
         if self._islands and name == self._islands[-1][0]:
             self._islands.pop()
@@ -186,6 +184,9 @@ class HtmlCollector(Collector):
             self._lost = True
 
     def data(self, data: str) -> None:
+        # most text of a page is of no use to anybody here (figure: verification)
+        if self._raw is None and self._has_content and not self._open:
+            return
         super().data(data)
         if self._raw is not None:
             self._raw.append(data)

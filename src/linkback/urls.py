@@ -208,9 +208,14 @@ def loose(text: str) -> str | None:
     if exact is None:
         return None
     address, mark, rest = exact.partition("://")[2].removeprefix("www.").partition("?")
-    kept = [part for part in rest.split("&") if not _TRACKING.fullmatch(part)]
+    kept = telling(rest)
     wanted = mark if not rest or kept else ""
     return address.removesuffix("/") + wanted + "&".join(kept)
+
+
+def telling(query: str) -> list[str]:
+    """The parts of a query, given without its `?`, that are more than tracking."""
+    return [part for part in query.split("&") if not _TRACKING.fullmatch(part)]
 
 
 def satisfies_loosely(link: str, target: str) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 
 from linkback import urls
@@ -15,6 +15,7 @@ from linkback.elements import CITING, EMBEDDING, Element
 from linkback.errors import NoBacklink, Reason, SourceGone
 from linkback.markup import read_html, read_values
 from linkback.model import Backlink
+from linkback.needles import look_for, needles
 from linkback.page import Kind, Page, hyperlink_attributes, properties
 
 Matches = Callable[[str], bool]
@@ -26,21 +27,30 @@ _TEXT_END = re.compile(r"""(?:[\s<>"'`)\]}]|[.,;:!?]+(?:\s|$)|$)""")
 
 
 def find(
-    page: Page, target: str, *, source: str = "", extended: bool = True, matches: Matches | None = None
+    page: Page,
+    target: str,
+    *,
+    source: str = "",
+    extended: bool = True,
+    matches: Matches | None = None,
+    named: Collection[str] = (),
 ) -> Backlink:
     """The backlink of a page to a target, with its evidence; what the page says of itself is not read yet.
 
     `extended` also counts images, media, frames and citations, as Webmention does (protocols.md D-1, D-2). `matches`
-    decides which URL is the target; by default equality is exact after lossless normalisation (D-30).
+    decides which URL is the target; by default equality is exact after lossless normalisation (D-30). Where it takes
+    nothing but URLs that are equal to one of `named`, as `urls.satisfies_loosely` says, most pages need not be read.
     Raises `SourceGone` where the page declares itself deleted (D-26) and `NoBacklink` otherwise. Webmention 3.2.2.
     """
-    matches = matches or partial(urls.satisfies, target=target)
+    if matches is None:
+        matches, named = partial(urls.satisfies, target=target), (target,)
     proof = partial(Backlink, source=source or page.url, target=target, final_url=page.url)
     match page.kind:
         case Kind.HTML:
             if page.says_gone:
                 raise SourceGone(Reason.SOURCE_GONE, "the page declares itself deleted")
-            found = _best(_in_elements(page.document.elements, page.resolve, matches, proof, extended=extended))
+            links = _in_html(page, matches, proof, extended=extended, named=named)
+            found = _best(links, plain=lambda: page.lacks_properties)
         case Kind.JSON:
             found = _in_json(page.text, matches, proof)
         case Kind.XML:
@@ -56,14 +66,33 @@ def find(
     return found
 
 
-def _best(found: Iterator[Backlink]) -> Backlink | None:
-    """The first link, unless a later one says by its class what it is (a reply, a like)."""
-    first = None
-    for backlink in found:
-        if backlink.properties:
-            return backlink
-        first = first or backlink
-    return first
+def _best(found: Iterator[Backlink], *, plain: Callable[[], bool] = lambda: False) -> Backlink | None:
+    """The first link, unless a later one says by its class what it is (a reply, a like).
+
+    `plain` is asked whether it is sure that none does.
+    """
+    first = next(found, None)
+    if first is None or first.properties or plain():
+        return first
+    return next((backlink for backlink in found if backlink.properties), first)
+
+
+def _in_html(
+    page: Page, matches: Matches, proof: Callable[..., Backlink], *, extended: bool, named: Collection[str]
+) -> Iterator[Backlink]:
+    look = partial(_in_elements, resolve=page.resolve, matches=matches, proof=proof, extended=extended)
+    hosts = {urls.host(url) for url in named}
+    rarest = [run for url in named for run in needles(url)[:1]]
+    known = len(rarest) == len(named)
+    if named and urls.host(page.url) not in hosts:
+        if known and page.lacks_needles(*rarest):
+            return iter(())
+        # a reference that is relative to the target's own host need not say where it leads
+        if urls.host(page.base) not in hosts:
+            elements = page.elements_near(*rarest) if known else page.document.elements
+            firsts = [look_for(url) for url in named]
+            return look(elements, likely=lambda reference: any(first(reference) for first in firsts))
+    return look(page.document.elements)
 
 
 def _in_elements(
@@ -73,12 +102,16 @@ def _in_elements(
     proof: Callable[..., Backlink],
     *,
     extended: bool,
+    likely: Matches | None = None,
 ) -> Iterator[Backlink]:
     for element in elements:
         attributes = list(hyperlink_attributes(element))
         if extended:
             attributes += _embedded_attributes(element)
         for attribute in attributes:
+            # far the most lead elsewhere, and a look is cheaper than reading a URL (figure: verification)
+            if likely is not None and not likely(element.attributes[attribute]):
+                continue
             url = resolve(element.attributes[attribute])
             if url is not None and matches(url):
                 yield proof(

@@ -46,7 +46,7 @@ def verify(source: str, target: str, *, fetch: Fetch | None = None, loose: bool 
     target = urls.check_argument(target, Reason.TARGET_INVALID)
     page = receiver.read_source(_or_default(fetch), source, purpose=f"verifying for {urls.host(target)}")
     matches = partial(urls.satisfies_loosely, target=target) if loose else None
-    return receiver.find_backlink(page, source, target, matches=matches)
+    return receiver.find_backlink(page, source, target, matches=matches, named=(target,))
 
 
 def find_backlink(source: str, target: str, headers: HeadersLike, body: bytes) -> Backlink:
