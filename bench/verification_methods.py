@@ -27,7 +27,7 @@ PEERS = {
     "webmentions, all it receives": "webmentions",
     "indieweb-utils": "indieweb-utils",
 }
-_LINK = re.compile(rb'<a\s[^>]*?href="(https?://[^"&<>\s]{12,})"')
+_LINK = re.compile(rb'<a\s[^>]*?href="(https?://[^"&<>\s/]+/[^"&<>\s]{4,})"')
 _RUN = re.compile(r"[A-Za-z0-9_-]{3,}")
 _PASSES = 5
 

@@ -156,10 +156,12 @@ class HtmlElements:
         self._pass = _Pass(text)
         self._length = 0
 
-    def until(self, places: Iterable[int], *, words: bool = False) -> Iterator[Element]:
+    def until(
+        self, places: Iterable[int], *, words: bool = False, more: Callable[[], bool] = lambda: True
+    ) -> Iterator[Element]:
         """The elements; those that begin after the last of some places in the text, given in order, may be left out.
 
-        Links have their words only with `words`.
+        Links have their words only with `words`. `more` is asked before more of the page is read.
         """
         given = 0
         for place in places:
@@ -173,6 +175,8 @@ class HtmlElements:
                     return
                 if given == len(found) and self._pass.passed(place):
                     break
+                if not more():
+                    return
                 self._read_on(place)
 
     @property

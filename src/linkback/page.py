@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice
@@ -101,16 +101,21 @@ class Page:
         """
         return self._elements(self._words.attribute_places(attribute, *words))
 
-    def elements_near(self, *needles: str) -> Iterator[Element]:
-        """Of the elements of the body, in order, at least those that one of `needles` stands in; read no further."""
-        return self._elements(self._needles.places(*needles), words=True)
+    def elements_near(self, *needles: str, more: Callable[[], bool]) -> Iterator[Element]:
+        """Of the elements of the body, in order, at least those that one of `needles` stands in; read no further.
 
-    def _elements(self, places: Iterator[int], *, words: bool = False) -> Iterator[Element]:
+        `more` is asked before more of the page is read.
+        """
+        return self._elements(self._needles.places(*needles), words=True, more=more)
+
+    def _elements(
+        self, places: Iterator[int], *, words: bool = False, more: Callable[[], bool] = lambda: True
+    ) -> Iterator[Element]:
         """At least the elements whose tags begin before some places of the body, in order."""
         if "document" in self.__dict__ or self.content_type in _XHTML_TYPES:
             return iter(self.document.elements)
         first = next(places, None)
-        return iter(()) if first is None else self._html.until(chain([first], places), words=words)
+        return iter(()) if first is None else self._html.until(chain([first], places), words=words, more=more)
 
     @cached_property
     def _html(self) -> HtmlElements:

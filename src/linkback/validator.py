@@ -49,8 +49,7 @@ def find(
         case Kind.HTML:
             if page.says_gone:
                 raise SourceGone(Reason.SOURCE_GONE, "the page declares itself deleted")
-            links = _in_html(page, matches, proof, extended=extended, named=named)
-            found = _best(links, plain=lambda: page.lacks_properties)
+            found = _best(_in_html(page, matches, proof, extended=extended, named=named))
         case Kind.JSON:
             found = _in_json(page.text, matches, proof)
         case Kind.XML:
@@ -66,13 +65,10 @@ def find(
     return found
 
 
-def _best(found: Iterator[Backlink], *, plain: Callable[[], bool] = lambda: False) -> Backlink | None:
-    """The first link, unless a later one says by its class what it is (a reply, a like).
-
-    `plain` is asked whether it is sure that none does.
-    """
+def _best(found: Iterator[Backlink]) -> Backlink | None:
+    """The first link, unless a later one says by its class what it is (a reply, a like)."""
     first = next(found, None)
-    if first is None or first.properties or plain():
+    if first is None or first.properties:
         return first
     return next((backlink for backlink in found if backlink.properties), first)
 
@@ -80,19 +76,34 @@ def _best(found: Iterator[Backlink], *, plain: Callable[[], bool] = lambda: Fals
 def _in_html(
     page: Page, matches: Matches, proof: Callable[..., Backlink], *, extended: bool, named: Collection[str]
 ) -> Iterator[Backlink]:
-    look = partial(_in_elements, resolve=page.resolve, matches=matches, proof=proof, extended=extended)
+    look = partial(_in_elements, resolve=page.resolve, matches=matches, extended=extended)
     hosts = {urls.host(url) for url in named}
+    # a reference that is relative to the target's own host need not say where it leads
+    if not named or urls.host(page.url) in hosts:
+        return look(page.document.elements, proof=proof)
     rarest = [run for url in named for run in needles(url)[:1]]
     known = len(rarest) == len(named)
-    if named and urls.host(page.url) not in hosts:
-        if known and page.lacks_needles(*rarest):
-            return iter(())
-        # a reference that is relative to the target's own host need not say where it leads
-        if urls.host(page.base) not in hosts:
-            elements = page.elements_near(*rarest) if known else page.document.elements
-            firsts = [look_for(url) for url in named]
-            return look(elements, likely=lambda reference: any(first(reference) for first in firsts))
-    return look(page.document.elements)
+    if known and page.lacks_needles(*rarest):
+        return iter(())
+    if urls.host(page.base) in hosts:
+        return look(page.document.elements, proof=proof)
+    firsts = [look_for(url) for url in named]
+    likely = partial(_any, firsts)
+    if not known:
+        return look(page.document.elements, proof=proof, likely=likely)
+    found: list[Backlink] = []
+
+    def proven(**evidence: object) -> Backlink:
+        found.append(proof(**evidence))
+        return found[-1]
+
+    # a page is read on only for a link that may say more than the first
+    elements = page.elements_near(*rarest, more=lambda: not (found and page.lacks_properties))
+    return look(elements, proof=proven, likely=likely)
+
+
+def _any(looks: Iterable[Matches], reference: str) -> bool:
+    return any(look(reference) for look in looks)
 
 
 def _in_elements(
