@@ -23,6 +23,9 @@ _LONGEST = 4096
 _WEB_SCHEMES = {"http": 80, "https": 443}
 _ASCII_BLANKS = " \t\n\f\r"
 _ABSOLUTE = re.compile(r"https?://[^/\\?#]", re.IGNORECASE)
+#: the parts of a serialised URL, where none of their marks can stand for anything else
+_PARTS = re.compile(r"([^:]*):(?://([^/?#]*))?([^?#]*)(\?[^#]*)?(?:#(.*))?", re.DOTALL)
+_SERVER = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]+))?")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\x9f]")
 # Not where a stray % stands so close before it that decoding would spell a new escape.
 _ESCAPE = re.compile(r"(?<!%)(?<!%[0-9A-Fa-f])%([0-9A-Fa-f]{2})")
@@ -70,24 +73,24 @@ def parse(text: str, base: str | None = None) -> Url | None:
 @lru_cache(maxsize=1024)
 def _parse(text: str, base: str | None) -> Url | None:
     try:
-        url = ada_url.URL(text, base)
-        href = str(url.href)
+        href = str(ada_url.URL(text, base).href)
     except ValueError:
         return None
     if len(href) > _LONGEST:
         return None
-    scheme = url.protocol.removesuffix(":")
-    href = href.partition("#")[0]
-    _, mark, query = href.partition("?")
+    # one question to the library and one look at its answer: each further question would cost a microsecond
+    scheme, authority, path, query, fragment = _PARTS.match(href).groups("")  # type: ignore[union-attr]
+    credentials, _, server = authority.rpartition("@")
+    host, port = _SERVER.match(server).groups("")  # type: ignore[union-attr]
     return Url(
-        href=href,
+        href=href.partition("#")[0],
         scheme=scheme,
-        host=url.hostname,
-        port=int(url.port) if url.port else _WEB_SCHEMES.get(scheme, 0),
-        path=url.pathname,
-        query=mark + query,
-        fragment=url.hash.removeprefix("#"),
-        has_credentials=bool(url.username or url.password),
+        host=host,
+        port=int(port) if port else _WEB_SCHEMES.get(scheme, 0),
+        path=path,
+        query=query,
+        fragment=fragment,
+        has_credentials=bool(credentials),
     )
 
 

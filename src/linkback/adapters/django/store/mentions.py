@@ -71,10 +71,11 @@ def listed(
 ) -> list[Mention]:
     """Mentions in the order they were received; `pages` are values of `urls.page_key`."""
     chosen = Row.objects.using(connection).order_by("received", "id")
-    if site is not None:
-        chosen = chosen.filter(site_key=digest(site))
     if pages is not None:
         chosen = chosen.filter(page_key__in=page_keys(pages))
+    if site is not None:
+        # with pages, no index of the site's: SQLite would read all of its mentions by that
+        chosen = chosen.filter(site_key=digest(site)) if pages is None else chosen.filter(site=site)
     if statuses is not None:
         chosen = chosen.filter(status__in=[status.value for status in statuses])
     return _mentions(connection, chosen)
