@@ -11,11 +11,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import getpass
 import json
-import os
 import re
-import secrets
 import statistics
 import sys
 import time
@@ -24,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from scale_calls import Calls, Step, sites
-from sqlalchemy import Connection, Engine, event, func, make_url, select, text
+from scale_server import schema, server
+from sqlalchemy import Connection, Engine, event, func, select
 
 from linkback.store import open_store
 from linkback.store.engine import read_url
@@ -35,23 +33,6 @@ _WARM = 20
 #: more rows than this, and many times what it gives, are rows read in vain
 _FEW, _MANY = 1_000, 20
 _PARAMETER = re.compile(r"%\((\w+)\)s")
-
-
-@contextlib.contextmanager
-def schema(given: str) -> Iterator[str]:
-    """The URL of an empty schema on a server, dropped at the end."""
-    name = f"linkback_scale_{secrets.token_hex(6)}"
-    engine = read_url(given).engine(patient=True)
-    with engine.begin() as connection:
-        connection.execute(text(f"CREATE SCHEMA {name}"))
-    try:
-        url = make_url(given)
-        options = f"{url.query.get('options', '')} -csearch_path={name}".strip()
-        yield url.update_query_dict({"options": options}).render_as_string(hide_password=False)
-    finally:
-        with engine.begin() as connection:
-            connection.execute(text(f"DROP SCHEMA {name} CASCADE"))
-        engine.dispose()
 
 
 def fill(engine: Engine, size: int, hosts: int, without: Iterable[str] = ()) -> dict[str, int]:
@@ -191,12 +172,6 @@ def measure(calls: Calls, plans: Plans, runs: int) -> Iterator[dict[str, Any]]:
                 figure["median_ms"] = round(statistics.median(times), 3)
                 figure["p95_ms"] = round(statistics.quantiles(times, n=20)[-1], 3)
             yield figure | look(call, plans)
-
-
-def server() -> str:
-    """The server that the environment names, or that of this machine."""
-    custom = f"postgresql://{getpass.getuser()}@127.0.0.1/postgres"
-    return os.environ.get("LINKBACK_TEST_POSTGRES", custom)
 
 
 def main() -> int:

@@ -18,9 +18,10 @@ MAX_TITLE, MAX_AUTHOR, MAX_EXCERPT = 250, 100, 500
 _HANDLE = re.compile(r"/(?:@|users/)([\w.-]+)(?:@([\w.-]+))?/?", re.ASCII)
 _BLANK_LINES = re.compile(r"\n[ \t]*\n\s*")
 _NOT_IN_AN_ID = re.compile(r"[^\w-]", re.ASCII)
-#: what begins a tag, an expression or a directive in templates of site generators (Jinja, Liquid, Go, JSX, Blade), or
-#: ends a text in JavaScript's; `<%` and `<?` are escaped anyhow
-_TAGS = str.maketrans({letter: f"&#{ord(letter)};" for letter in "{}`@"})
+#: besides HTML's own, what begins a tag, an expression or a directive in templates of site generators (Jinja, Liquid,
+#: Go, JSX, Blade), or ends a text in JavaScript's; `<%` and `<?` are escaped anyhow
+_ESCAPES = {letter: escape(letter) for letter in "&<>\"'"} | {letter: f"&#{ord(letter)};" for letter in "{}`@"}
+_ESCAPED = re.compile(f"[{''.join(_ESCAPES)}]")
 _UNSEEN_KINDS = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 #: letters and marks that fonts leave blank
 _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0").union(
@@ -37,7 +38,8 @@ class Text(str):
     __slots__ = ()
 
     def __html__(self) -> str:
-        return escape(self).translate(_TAGS)
+        # one pass: with html.escape and str.translate a thread takes a fifth longer
+        return _ESCAPED.sub(lambda found: _ESCAPES[found[0]], self)
 
 
 class Markup(str):
@@ -78,6 +80,8 @@ def called(mention: Mention, author: Author, title: str, *, deed: bool) -> tuple
 def title_of(mention: Mention) -> str:
     """The title of the source page; "" where all that it says is where the page is."""
     title = words(mention.title, MAX_TITLE)
+    if not title:
+        return ""
     nowhere = (mention.source, urls.place(mention.source), urls.place(mention.final_url))
     return "" if title in nowhere else title
 
