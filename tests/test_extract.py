@@ -251,7 +251,7 @@ def test_a_tree_that_fails_is_done_without(error: type[Exception], monkeypatch: 
     def fail(_: object) -> None:
         raise error
 
-    monkeypatch.setattr("linkback.tree.soup", fail)
+    monkeypatch.setattr("linkback.tree.build", fail)
     found = read(f"{WILD}<p>around {LINK} here</p>")
     assert (found.title, found.excerpt) == ("Graph", "link")
 

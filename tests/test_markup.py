@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from linkback.markup import XmlValue, read_html, read_values, read_xhtml, soup
+from linkback.markup import XmlValue, read_html, read_values, read_xhtml
+from linkback.nodes import build
 
 XHTML = "http://www.w3.org/1999/xhtml"
 SVG = "http://www.w3.org/2000/svg"
@@ -184,19 +185,30 @@ texts = pieces.map("".join) | st.text(st.characters(exclude_categories=()))
 def test_no_page_makes_reading_fail(text: str) -> None:
     document = read_html(text)
     assert document.count >= len(document.elements)
-    assert soup(text) is not None
+    assert build(text).page is not None
     read_xhtml(text)
     read_values(text)
 
 
 def test_a_tree_counts_its_elements_as_the_one_pass_did() -> None:
     text = "<a id=0></a><template><a id=1></a></template><noscript><a id=x></a></noscript><svg><a id=2></a><b><a id=3>"
-    tags = soup(text).find_all("a")
-    assert [str(tag["id"]) for tag in tags] == ["0", "1", "2", "3"]
+    nodes = build(text).named["a"]
+    assert [node.get("id") for node in nodes] == ["0", "1", "2", "3"]
     for element in read_html(text).elements:
-        assert tags[element.position]["id"] == element.get("id")
+        assert nodes[element.position].get("id") == element.get("id")
 
 
-def test_a_tree_of_xml_is_made_without_a_word() -> None:
-    """bs4 would warn, and who reads pages cannot do anything about it."""
-    assert soup('<?xml version="1.0"?><feed><a href="x"/></feed>').find("a") is not None
+@pytest.mark.parametrize(("tag", "count"), [("<i>", 150_000), ("<a href=/x>", 30_000)])
+def test_a_page_of_more_tags_than_any_honest_one_is_not_read_to_its_end(tag: str, count: int) -> None:
+    document = read_html(tag * count + "<a href=/last>")
+    assert document.cut
+    assert all(element.get("href") != "/last" for element in document.elements)
+    assert not read_html(tag * 20_000).cut
+
+
+def test_xml_of_too_many_tags_is_not_read_to_its_end_either() -> None:
+    document = read_xhtml(xhtml("<i/>" * 150_000 + "<a href='/last'/>"))
+    assert document is not None
+    assert document.cut
+    assert document.elements == []
+    assert len(read_values("<a>" + "<b>x</b>" * 150_000 + "</a>")) < 150_000

@@ -13,7 +13,7 @@ from linkback import find_endpoints
 from linkback.elements import Element
 from linkback.markup import HtmlElements, read_html
 from linkback.page import Page
-from linkback.prefilter import for_needles, for_words
+from linkback.prefilter import for_words
 from linkback.tagsoup import prepare
 from linkback.wire import Response
 

@@ -351,3 +351,9 @@ def test_no_page_makes_verification_fail_otherwise_than_by_refusing(content_type
 def test_arguments_that_are_no_urls_prove_nothing(source: str, target: str) -> None:
     with pytest.raises(NoBacklink):
         find_backlink(source, target, {"Content-Type": HTML}, b"<a href=''>x</a><a href='no url'>")
+
+
+def test_a_link_after_more_tags_than_are_read_is_not_found_for_that_reason() -> None:
+    with pytest.raises(NoBacklink) as caught:
+        validator.find(Source("<i>" * 200_000 + f"<a href={T}>x</a>").page, T)
+    assert caught.value.reason is Reason.TRUNCATED

@@ -6,14 +6,11 @@ Rule: whoever wrote what stands around the link, a comment say, is not shown wit
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 from linkback import microformats
+from linkback.nodes import Node
 from linkback.plaintext import head
-from linkback.tree import Tree, classes, is_of_others
-
-if TYPE_CHECKING:
-    from bs4 import Tag
+from linkback.tree import Tree, is_of_others
 
 #: what a link says it does to its target, in order of precedence (protocols.md E-8)
 KINDS = {"in-reply-to": "reply", "like-of": "like", "repost-of": "repost", "bookmark-of": "bookmark"}
@@ -25,27 +22,27 @@ _CITED_WORDS = frozenset({"e-content", "p-content", "p-author", *microformats.CA
 _OTHERS = microformats.CITES | microformats.CARDS
 
 
-def kind(properties: Collection[str], link: Tag | None) -> str:
+def kind(properties: Collection[str], link: Node | None) -> str:
     """What a link does to its target, by its own `properties` or the classes of the citation it stands in (E-8)."""
     own = next((kind for name, kind in KINDS.items() if name in properties), "")
     return own or _cited_kind(link) or "mention"
 
 
-def _cited_kind(link: Tag | None) -> str:
+def _cited_kind(link: Node | None) -> str:
     for tag in link.parents if link else ():
-        names = classes(tag)
+        names = tag.classes
         if names & microformats.CITES or names & _CITED_WORDS:
             return cited_as(tag) if not names & _CITED_WORDS else ""
     return ""
 
 
-def cited_as(tag: Tag) -> str:
+def cited_as(tag: Node) -> str:
     """The kind of an element whose class says that the post around it cites it; "" for any other."""
-    names = classes(tag)
+    names = tag.classes
     return next((kind for name, kind in KINDS.items() if f"u-{name}" in names), "")
 
 
-def own_words(tree: Tree, post: Tag, link: Tag, most: int) -> str:
+def own_words(tree: Tree, post: Node, link: Node, most: int) -> str:
     """What a post says: its content or, where that is longer than `most` characters, its summary, cut to that length.
 
     Each without the citation of what it answers. "" where it marks neither, and where the link to that stands in words
@@ -57,20 +54,20 @@ def own_words(tree: Tree, post: Tag, link: Tag, most: int) -> str:
     return head(content if content and (len(content) <= most or not summary) else summary, most)
 
 
-def _is_of_others(link: Tag, post: Tag) -> bool:
+def _is_of_others(link: Node, post: Node) -> bool:
     """Whether somebody else than the author of the post speaks where the link stands."""
     for tag in (link, *link.parents):
         if tag is post:
             return False
-        if is_of_others(tag) or (classes(tag) & _OTHERS and not cited_as(tag)):
+        if is_of_others(tag) or (tag.classes & _OTHERS and not cited_as(tag)):
             return True
     return False
 
 
-def _first_words(tree: Tree, post: Tag, names: frozenset[str]) -> str:
+def _first_words(tree: Tree, post: Node, names: frozenset[str]) -> str:
     texts = (tree.text(tag, without=_is_citation) for tag in microformats.own(post, names))
     return next(filter(None, texts), "")
 
 
-def _is_citation(tag: Tag) -> bool:
-    return bool(cited_as(tag) and microformats.CITES & classes(tag))
+def _is_citation(tag: Node) -> bool:
+    return bool(cited_as(tag) and microformats.CITES & tag.classes)

@@ -89,7 +89,7 @@ def _in_elements(page: Page, signpost: Signpost) -> Iterator[Candidate]:
     if not signpost.element_rels or page.lacks(*_cores(signpost.element_rels)):
         return
     for element in page.elements_with("rel", *_cores(signpost.element_rels)):
-        if element.foreign or element.name not in signpost.elements:
+        if element.foreign or element.name not in signpost.elements or "rel" not in element.attributes:
             continue
         href = element.get("href")
         if href is None or signpost.element_rels.isdisjoint(element.tokens("rel")):

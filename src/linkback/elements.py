@@ -20,10 +20,13 @@ KEPT = LINKING | EMBEDDING | CITING | {"base", "meta"}
 #: elements whose content HTML reads as text
 RAW_TEXT = frozenset({"title", "textarea", "style", "script", "xmp", "iframe", "noembed", "noframes", "plaintext"})
 _MAX_TEXT = 1000
+#: a page of a megabyte may have so many that counting them alone takes longer than it may cost (figure: hostile)
+MOST_TAGS = 100_000
+_MOST_KEPT = 25_000
 # Where trees turn quadratic: attributes on one tag, and nesting (measured; 250 is libxml2's own tree limit).
 _TAME_DEPTH = 200
 _TAME_ATTRIBUTES = 200
-_TAME_ELEMENTS = 60_000
+_TAME_ELEMENTS = 20_000
 _BLOCK_NAMES = (
     "address article aside blockquote body br caption center dd details dialog dir div dl dt fieldset figcaption figure"
     " footer form h1 h2 h3 h4 h5 h6 header hgroup hr html legend li main menu nav ol option optgroup p pre search"
@@ -66,7 +69,7 @@ class Element:
 
 @dataclass(slots=True)
 class Document:
-    """What one pass over a page found, in document order."""
+    """What one pass over a page found, in document order; `cut` where that ended before the page."""
 
     elements: list[Element] = field(default_factory=list)
     title: str = ""
@@ -74,6 +77,7 @@ class Document:
     depth: int = 0
     widest: int = 0
     count: int = 0
+    cut: bool = False
 
     @property
     def tame(self) -> bool:
@@ -91,6 +95,11 @@ class Collector:
         #: the links that are open: their index, -1 for one that is not shown, and their words
         self._open: list[tuple[int, list[str]]] = []
         self._title: list[str] | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether there were more elements than any honest page has."""
+        return self.document.count > MOST_TAGS or len(self.document.elements) > _MOST_KEPT
 
     @property
     def kept(self) -> int:
@@ -168,7 +177,8 @@ class Collector:
             self._open[-1][1].append(data[:_MAX_TEXT])
 
     def close(self) -> Document:
-        """The end of the page, which ends all that is open."""
+        """The end of the page, or of what is read of it, which ends all that is open."""
+        self.document.cut = self.full
         while self._open:
             self._finish_link()
         return self.document

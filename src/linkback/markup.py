@@ -1,29 +1,26 @@
-"""Untrusted markup to plain values: the elements that can link, and a tree when one is needed.
+"""Untrusted markup to plain values: the elements that can link.
 
 Rule 1: one pass, by lxml's target parser: linear on every hostile page tried, where trees are not.
 Rule 2: what a browser would not show as an element is none, see `tagsoup`.
-Rule 3: a tree is built only for pages the pass found tame, see `Document.tame`.
+Rule 3: it ends after as many tags as no honest page has: of what follows, nothing is known.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from linkback.elements import KEPT, RAW_TEXT, UNSEEN_LINKS, Collector, Document, Element
+from linkback.elements import KEPT, MOST_TAGS, RAW_TEXT, UNSEEN_LINKS, Collector, Document, Element
 from linkback.tagsoup import HtmlCollector, prepare, without_self_closing
-
-if TYPE_CHECKING:
-    from bs4 import BeautifulSoup
 
 _HTML = frozenset({"http://www.w3.org/1999/xhtml", ""})
 _SHOWN = _HTML | {"http://www.w3.org/2000/svg", "http://www.w3.org/1998/Math/MathML"}
 _XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
 #: characters that are read at least after the first place where one may be, and twice as many each time
 _PART = 2048
+#: characters, or bytes, of a long page between two looks at their number
+_STRETCH = 65_536
 _UNSEEN = RAW_TEXT | {"template", "noscript", "select"}
 
 
@@ -65,6 +62,11 @@ class _ValueCollector:
     def __init__(self) -> None:
         self.values: list[XmlValue] = []
         self._open: list[tuple[str, list[str]]] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether there were more values than any honest document has."""
+        return len(self.values) > MOST_TAGS
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         name = _split(tag)[1]
@@ -120,17 +122,25 @@ class _Pass:
 
     def read(self, length: int) -> None:
         """Read on for at least so many characters, up to where a tag may begin."""
+        goal = self.at + length
+        self._feed(min(length, _STRETCH))
+        while self.goes_on and self.at < goal:
+            self._feed(min(goal - self.at, _STRETCH))
+
+    def _feed(self, length: int) -> None:
         end = self._text.find("<", self.at + length) if self.at + length < len(self._text) else -1
         self.goes_on = end >= 0
-        part = self._text[self.at : end] if self.goes_on else self._text[self.at :]
+        part = slice(self.at, end if self.goes_on else None)
         self.at = end
         try:
-            self._parser.feed(_encoded(prepare(part, whole=self._text)))
+            # no copy of a part outlives its use: it may be a megabyte (figure: hostile)
+            self._parser.feed(_encoded(prepare(self._text[part], whole=self._text)))
             if not self.goes_on:
                 self._parser.close()
         except self._broken:
             # nothing that could be an element, or a cut inside one: what was read so far holds
             self.goes_on = False
+        self.goes_on = self.goes_on and not self.collector.full
         if self.goes_on:
             self._parts.append((end, self.collector.kept))
         else:
@@ -180,6 +190,11 @@ class HtmlElements:
                 self._read_on(place)
 
     @property
+    def cut(self) -> bool:
+        """Whether reading ended before the page."""
+        return self._pass.collector.document.cut
+
+    @property
     def _final(self) -> bool:
         """Whether what was found stands: before there is a body, <frameset> may still take links back."""
         return self._pass.collector.settled or not self._pass.goes_on or self._lacks("frameset")
@@ -214,8 +229,12 @@ def _read_xml(text: str, collector: _XhtmlCollector | _ValueCollector) -> object
     parser = etree.XMLParser(
         target=collector, encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
     )
+    page = memoryview(_encoded(text.lstrip()))
     try:
-        parser.feed(_encoded(text.lstrip()))
+        for at in range(0, len(page), _STRETCH):
+            parser.feed(bytes(page[at : at + _STRETCH]))
+            if collector.full:
+                return collector.close()
         return parser.close()
     except etree.LxmlError:
         return None
@@ -223,16 +242,3 @@ def _read_xml(text: str, collector: _XhtmlCollector | _ValueCollector) -> object
 
 def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "replace")
-
-
-def soup(text: str) -> BeautifulSoup:
-    """A tree of a tame page for reading text around a link, unseen parts included.
-
-    Elements keep the positions that `read_html` counted.
-    """
-    from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, XMLParsedAsHTMLWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
-        warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
-        return BeautifulSoup(prepare(text), "lxml")

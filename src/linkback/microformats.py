@@ -1,13 +1,13 @@
 """Microformats, of which a page may hold any shape: read into strings, or into nothing.
 
-Rule 1: only this module uses mf2py. It is handed a copy of one element, never text or a URL, so it never fetches.
+Rule 1: only this module uses mf2py. It is handed one element in a form it reads, never text or a URL, so it never
+        fetches.
 Rule 2: what it makes of hostile markup is no reason to fail: an item that cannot be read is empty.
 Rule 3: its work is bounded before it begins, see `_affordable`.
 """
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,8 +15,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from linkback.elements import BLOCKS, Seams
-from linkback.markup import soup
 from linkback.model import Author
+from linkback.nodes import Node
 
 if TYPE_CHECKING:
     from bs4 import Tag
@@ -33,7 +33,8 @@ _CLASSIC_NAMES = "adr geo hentry hfeed hproduct hrecipe hresume hreview hreview-
 _CLASSIC = frozenset(_CLASSIC_NAMES.split())
 _ROOTS = CITES | CARDS | {"h-adr", "h-feed", "h-geo", "h-item", "h-product", "h-recipe", "h-resume"}
 # Heights in a style sheet's vocabulary that look like roots; the parser itself would let them end a post.
-_UTILITIES = [f"h-{height}" for height in ("auto", "dvh", "fit", "full", "lvh", "max", "min", "px", "screen", "svh")]
+_HEIGHTS = ("auto", "dvh", "fit", "full", "lvh", "max", "min", "px", "screen", "svh")
+_UTILITIES = frozenset(f"h-{height}" for height in _HEIGHTS)
 # What mf2py does grows with nesting: it reads and copies what stands in a property once per property, and in classic
 # microformats once per ancestor for each of some fourteen rules. Measured: about 10 µs for each such step on an
 # element or a stretch of text; real posts take a few thousand.
@@ -92,7 +93,7 @@ def author(entry: Item) -> Author:
     return next((found for found in cards if found != Author()), None) or Author(entry.first("author"))
 
 
-def own(root: Tag, names: frozenset[str]) -> Iterator[Tag]:
+def own(root: Node, names: frozenset[str]) -> Iterator[Node]:
     """The elements with one of those classes that are a microformat's own, in document order.
 
     Not those of a microformat that it holds, nor what stands in one that was given.
@@ -100,31 +101,47 @@ def own(root: Tag, names: frozenset[str]) -> Iterator[Tag]:
     todo = [root]
     while todo:
         tag = todo.pop()
-        classes = frozenset(_classes(tag))
-        if tag is not root and names & classes:
+        if tag is not root and names & tag.classes:
             yield tag
-        elif tag is root or not (_ROOTS & classes):
-            todo.extend(child for child in reversed(tag.contents) if isinstance(child, type(root)))
+        elif tag is root or not (_ROOTS & tag.classes):
+            todo.extend(child for child in reversed(tag.contents) if isinstance(child, Node))
 
 
-def parse(element: Tag, base: str) -> Item:
+def parse(element: Node, base: str) -> Item:
     """Read the microformat whose root is `element`, with its URLs resolved against `base`. Never raises."""
     if not _affordable(element):
         return Item()
-    holder = soup("")
-    holder.append(copy.copy(element))
-    for tag in holder.find_all(class_=_UTILITIES):
-        # a new list, for the copy shares its lists with the page
-        tag["class"] = cast("Any", [name for name in tag["class"] if name not in _UTILITIES])
+    holder = _soup(element)
     _part_words(holder)
     try:
         item = _parser()(doc=holder, url=base).to_dict()["items"][0]
     except Exception:  # noqa: BLE001 -- mf2py raises whatever a stranger's markup makes it trip over (rule 2)
         return Item()
-    own_names = _classes(element)
     # classic microformats have no implied names; in today's, an explicit one makes them impossible
-    explicit = not any(name.startswith("h-") for name in own_names) or element.find(class_="p-name") is not None
+    explicit = not any(name.startswith("h-") for name in element.classes)
+    explicit = explicit or any("p-name" in node.classes for node in element.descendants)
     return Item(item["properties"], explicit_name=explicit)
+
+
+def _soup(element: Node) -> Tag:
+    """A page with nothing but an element, without the classes that only look like a microformat's."""
+    from bs4 import BeautifulSoup
+    from bs4.element import NavigableString
+
+    holder = BeautifulSoup("", "lxml")
+    todo: list[tuple[Node | str, Tag]] = [(element, holder)]
+    while todo:
+        node, parent = todo.pop()
+        if isinstance(node, str):
+            parent.append(NavigableString(node))
+            continue
+        attributes: dict[str, Any] = dict(node.attributes)
+        if node.classes:
+            attributes["class"] = [name for name in node.get("class").split() if name not in _UTILITIES]
+        tag = holder.new_tag(node.name, attrs=attributes)
+        parent.append(tag)
+        todo.extend((child, tag) for child in reversed(node.contents))
+    return holder
 
 
 def _part_words(holder: Tag) -> None:
@@ -164,7 +181,7 @@ def _parser() -> Callable[..., Any]:
     return cast("Callable[..., Any]", mf2py.Parser)
 
 
-def _affordable(element: Tag) -> bool:
+def _affordable(element: Node) -> bool:
     """Whether the parser's work on an element, over all that is nested in it, stays in bounds."""
     cost = 0
     todo = [(element, 1, int(_is_classic(element)))]
@@ -172,14 +189,14 @@ def _affordable(element: Tag) -> bool:
         tag, classed, depth = todo.pop()
         step = classed + _RULES * depth
         for child in tag.contents:
-            if not isinstance(child, type(element)):
-                cost += step * (1 + len(str(child)) // _STRETCH)
+            if isinstance(child, str):
+                cost += step * (1 + len(child) // _STRETCH)
                 continue
             cost += step
             below = depth + 1 if depth or _is_classic(child) else 0
-            todo.append((child, classed + bool(child.get("class")), below))
+            todo.append((child, classed + bool(child.classes), below))
     return cost <= _AFFORDABLE
 
 
-def _is_classic(tag: Tag) -> bool:
-    return not _CLASSIC.isdisjoint(_classes(tag))
+def _is_classic(tag: Node) -> bool:
+    return not _CLASSIC.isdisjoint(tag.classes)

@@ -47,12 +47,17 @@ class Page:
     def __init__(self, response: Response) -> None:
         self.response = response
         self.url = response.url
-        self.truncated = response.truncated
 
     @property
     def content_type(self) -> str:
         """The media type without parameters, "" where none was given."""
         return self.response.content_type
+
+    @property
+    def truncated(self) -> bool:
+        """Whether there is more of the page than was read of it."""
+        read = (vars(self).get("document"), vars(self).get("_html"))
+        return self.response.truncated or any(each.cut for each in read if each is not None)
 
     @property
     def advertises(self) -> bool:
@@ -90,6 +95,8 @@ class Page:
     @cached_property
     def document(self) -> Document:
         """The elements of the body, by the rules of XML where it says that it is XHTML and is well-formed."""
+        # what was read of it so far is not needed any more
+        vars(self).pop("_html", None)
         if self.content_type in _XHTML_TYPES and (document := read_xhtml(self.text)) is not None:
             return document
         return read_html(self.text)
