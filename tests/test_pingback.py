@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import xmlrpc.client
 
@@ -14,6 +15,7 @@ from linkback.errors import Reason, Refused
 from linkback.model import Answer, Claim, Outcome, Reply
 from linkback.protocols import Pingback
 from linkback.protocols.pingback import FAULTS, PING
+from linkback.protocols.xmlrpc import read_call
 from linkback.wire import Request, Response
 
 S = "https://s.example/note"
@@ -392,6 +394,31 @@ NAMED = "<name>{}</name><value>{}</value>"
 )
 def test_a_call_is_read(body: bytes, claim: Claim) -> None:
     assert PB.read_ping(request(body)) == claim
+
+
+@pytest.mark.parametrize(
+    "form", ["<value>{}</value>", "<value><string>{}</string></value>", "<value><string>{}</value>"]
+)
+@pytest.mark.parametrize("start", ["", "<?xml version='1.0' encoding='UTF-8'?>", '<?xml version="1.0"?>', "<?xml?>"])
+def test_a_plain_call_is_read_as_the_parser_reads_it(form: str, start: str) -> None:
+    """What is read by its shape alone means the same where a comment leaves it to the parser."""
+    methods = ("pingback.ping", "pingback .ping", "a&b", "")
+    firsts = (S, "", "a&amp;b", "a&b", "a>b", "]]>", "a~b", "a\x7fb", "a\tb", "\u00e9", "<b/>")
+    for method, first, blank in itertools.product(methods, firsts, ("", " \r\n\t", "\f", "\u00a0")):
+        given = f"<params>{blank}<param>{form.format(first)}{blank}</param><param><value>t</value></param></params>"
+        one, other = (
+            f"{start}<methodCall>{blank}{comment}<methodName>{method}</methodName>{given}</methodCall>".encode()
+            for comment in ("", "<!-- -->")
+        )
+        assert outcome(one) == outcome(other), one
+
+
+def outcome(body: bytes) -> object:
+    """The call that is read, or why none is."""
+    try:
+        return read_call(request(body))
+    except Refused as refusal:
+        return refusal.reason
 
 
 @pytest.mark.parametrize(

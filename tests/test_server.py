@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import sys
 import urllib.request
@@ -34,6 +35,12 @@ def test_it_listens_on_ipv6_too() -> None:
 def test_an_address_that_is_none_is_said_so(bind: str) -> None:
     with pytest.raises(ConfigurationError):
         Server(pages({}), bind)
+
+
+def test_that_a_request_waits_for_a_thread_is_no_news() -> None:
+    """Under load there would be a line of it for each."""
+    with served(pages({})):
+        assert not logging.getLogger("waitress.queue").isEnabledFor(logging.WARNING)
 
 
 def test_a_taken_port_is_said_so() -> None:

@@ -18,7 +18,7 @@ from linkback import urls
 from linkback.errors import Reason, Refused, StoreError
 from linkback.model import Author, Cause, Claim, ClaimState, Delivery, Job, JobKind, Mention, Outcome, Status, Turn
 from linkback.site import utcnow
-from linkback.store import MOST_OPEN_CLAIMS, Backlog, ClaimRecord, Edit, Storage, Verdict, open_store
+from linkback.store import MOST_OPEN_CLAIMS, Backlog, ClaimRecord, Edit, Pace, Storage, Verdict, open_store
 from linkback.store.sql import SqlStore
 from tests.databases import KINDS, SERVERS, Databases
 
@@ -77,6 +77,17 @@ def test_a_claim_comes_back_as_it_was_recorded(store: Storage) -> None:
     kept = replace(record("an-id", received=datetime(2024, 5, 6, 12, 0, 0, 123456, UTC)), claim=claim)
     store.add_claim(kept, due=NOON)
     assert store.claim("an-id") == kept
+
+
+@pytest.mark.parametrize("pace", [None, Pace(timedelta(seconds=1), 2)])
+def test_a_first_claim_that_is_taken_is_kept_as_any_other(store: Storage, pace: Pace | None) -> None:
+    """A store may leave it to `add_claim`, and always does once it knows the pair."""
+    if not store.add_first(record("a"), due=NOON, pace=pace):
+        store.add_claim(record("a"), due=NOON, pace=pace)
+    assert not store.add_first(record("b", protocol="pingback"), due=NOON, pace=pace)
+    assert store.open_claims(KEY) == [record("a")]
+    [job] = store.lease(NOON, NOON + MINUTE, limit=2)
+    assert (job.subject, job.site, job.attempts) == (KEY, SITE, 1)
 
 
 @pytest.mark.parametrize("id", ["nobody", "AN-ID", "an-id ", "an-id\0", "an-\ud800", "", "án-id", "n" * 5000])

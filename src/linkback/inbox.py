@@ -17,10 +17,11 @@ from datetime import datetime, timedelta
 from linkback import upkeep, urls
 from linkback.errors import LinkbackError, Reason, Refused
 from linkback.hooks import Hooks, Loudness, tell
+from linkback.looks import Look, in_their_words, not_deleted, state_of
 from linkback.model import Backlink, Claim, ClaimState, Job, Mention, Status
 from linkback.ownpages import OwnPages
 from linkback.page import Page
-from linkback.policy import Policy, Retry, judge, takes_away
+from linkback.policy import Policy, Retry, takes_away
 from linkback.protocols import Protocol
 from linkback.receiver import Reading, purpose, read_source
 from linkback.store import ClaimRecord, Pace, Storage, Verdict
@@ -30,20 +31,6 @@ log = logging.getLogger(__name__)
 
 #: what another look at the source may turn into a yes (protocols.md D-27)
 _SECOND_LOOK = frozenset({Reason.NO_BACKLINK, Reason.SOURCE_MISSING, Reason.TRUNCATED})
-_DESCRIPTION = ("title", "author", "excerpt", "published", "kind", "final_url")
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What one look at the source found for one claim."""
-
-    record: ClaimRecord
-    found: Backlink | Exception
-
-    @property
-    def failure(self) -> tuple[Reason | None, bool]:
-        """Why it was no backlink (None where it was one), and whether another look may end differently."""
-        return judge(self.found) if isinstance(self.found, Exception) else (None, False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +69,17 @@ class Inbox:
             raise Refused(Reason.SAME_PAGE, "source and target are one page")
         claim = replace(claim, source=source, target=target)
         self.policy.admit(claim)
-        claim = replace(claim, vouch="")
+        claim = replace(claim, vouch="") if claim.vouch else claim
         now = self.now()
         key = urls.pair_key(self.pages.url, source, page)
-        rested = self._rested(key, protocol, now)
         record = ClaimRecord(
             id=secrets.token_urlsafe(16), site=self.pages.url, key=key, page=page, claim=claim, received=now
         )
         settled = now if self.inline else now + timedelta(seconds=self.policy.settle_seconds)
         pace = None if self.inline else Pace(timedelta(seconds=self.policy.host_seconds), self.policy.host_burst)
+        if self.store.add_first(record, due=settled, pace=pace):
+            return record
+        rested = self._rested(key, protocol, now)
         kept = self.store.add_claim(record, due=max(rested, settled), pace=pace)
         if kept is None:
             detail = "too many claims of this pair wait for its check"
@@ -131,11 +120,11 @@ class Inbox:
         reading = self._read(waiting[0].claim)
         # those that came while it was fetched are answered by the same page
         records = self.store.open_claims(job.subject) or waiting
-        looks = [_Look(record, reading.find(record.claim)) for record in records]
+        looks = [Look(record, reading.find(record.claim)) for record in records]
         before = self.store.mention_for(job.subject)
         verdict = self._verdict(job, reading, looks, before)
         if verdict.removed and before is not None and self._still_linked(reading, records, before):
-            verdict = replace(verdict, removed=False, claims=[_not_deleted(record) for record in verdict.claims])
+            verdict = replace(verdict, removed=False, claims=[not_deleted(record) for record in verdict.claims])
         joined = {record.id for record in records} - {record.id for record in waiting}
         self.store.finish_check(job, replace(verdict, recheck=self._recheck(verdict, before), anew=bool(joined)))
         if verdict.mention is not None:
@@ -178,7 +167,7 @@ class Inbox:
         if not self._may_read(job, records[0].claim):
             return
         reading = self._read(records[0].claim)
-        looks = [_Look(record, reading.find(record.claim)) for record in records]
+        looks = [Look(record, reading.find(record.claim)) for record in records]
         found = mention = self._mention(reading, looks, before, now)
         removed = False
         if mention is None:
@@ -187,7 +176,7 @@ class Inbox:
         again = None if removed else upkeep.due(self.policy, mention, now)
         verdict = Verdict(key=job.subject, page=records[0].page, claims=(), mention=mention, removed=removed)
         self.store.finish_check(job, replace(verdict, recheck=again))
-        if found is not None and _state(before, found) in (ClaimState.UPDATED, ClaimState.SUCCESS):
+        if found is not None and state_of(before, found) in (ClaimState.UPDATED, ClaimState.SUCCESS):
             self._tell(job.subject, found)
         if removed:
             self._tell_removed(job.subject, before)
@@ -221,7 +210,7 @@ class Inbox:
         whole = (replace(claim, target=urls.without_fragment(claim.target)) for claim in announced)
         return any(isinstance(reading.find(claim), Backlink) for claim in whole)
 
-    def _verdict(self, job: Job, reading: Reading, looks: Sequence[_Look], before: Mention | None) -> Verdict:
+    def _verdict(self, job: Job, reading: Reading, looks: Sequence[Look], before: Mention | None) -> Verdict:
         now = self.now()
         mention = self._mention(reading, looks, before, now)
         nexts = [None if mention else self._next_look(look, job, now) for look in looks]
@@ -238,7 +227,7 @@ class Inbox:
             again=min((again for again in nexts if again is not None), default=None),
         )
 
-    def _next_look(self, look: _Look, job: Job, now: datetime) -> datetime | None:
+    def _next_look(self, look: Look, job: Job, now: datetime) -> datetime | None:
         """When to look again for what was not found; None where that was the last word (protocols.md D-25, D-27)."""
         reason, hope = look.failure
         if not hope or self.inline:
@@ -248,13 +237,13 @@ class Inbox:
         looked_twice = look.record.reason in _SECOND_LOOK
         return None if looked_twice else now + timedelta(seconds=self.policy.second_look_seconds)
 
-    def _end(self, look: _Look, before: Mention | None, mention: Mention | None, now: datetime) -> ClaimRecord:
+    def _end(self, look: Look, before: Mention | None, mention: Mention | None, now: datetime) -> ClaimRecord:
         reason, _ = look.failure
         done = replace(look.record, open=False, checked=now, reason=reason)
         if reason is None and mention is not None and self._turned_away(before, mention):
             return replace(done, state=ClaimState.FAILED, reason=Reason.BLOCKED)
         if reason is None and mention is not None:
-            return replace(done, state=_state(before, mention))
+            return replace(done, state=state_of(before, mention))
         claim = look.record.claim
         level = self.loudness.of(look.found, now)
         log.log(level, "no mention of %s by %s: %s", claim.target, claim.source, look.found)
@@ -273,7 +262,7 @@ class Inbox:
         return self.inline and mention.status is Status.SPAM and not kept
 
     def _mention(
-        self, reading: Reading, looks: Sequence[_Look], before: Mention | None, now: datetime
+        self, reading: Reading, looks: Sequence[Look], before: Mention | None, now: datetime
     ) -> Mention | None:
         proven = [(look.record, look.found) for look in looks if isinstance(look.found, Backlink)]
         if not proven:
@@ -315,35 +304,8 @@ class Inbox:
             tell(self.hooks.removed, after)
 
 
-def _waiting(look: _Look, now: datetime) -> ClaimRecord:
+def _waiting(look: Look, now: datetime) -> ClaimRecord:
     """A claim that will be looked at again: not ended, whatever was found so far."""
     reason, _ = look.failure
     log.info("no mention of %s by %s yet: %s", look.record.claim.target, look.record.claim.source, look.found)
     return replace(look.record, state=ClaimState.QUEUED, reason=reason, checked=now, open=True)
-
-
-def _not_deleted(record: ClaimRecord) -> ClaimRecord:
-    return replace(record, state=ClaimState.FAILED) if record.state is ClaimState.DELETED else record
-
-
-def _state(before: Mention | None, mention: Mention) -> ClaimState:
-    """What a proven claim is told: held, new, changed or as it was (protocols.md C-78).
-
-    One that a moderator rejected is answered as if it were shown: the answer tells nothing of that.
-    """
-    if before is None or before.status is Status.REMOVED:
-        return ClaimState.PENDING if mention.status is Status.PENDING else ClaimState.SUCCESS
-    if before.status is Status.PENDING:
-        return ClaimState.PENDING
-    changed = any(getattr(before, name) != getattr(mention, name) for name in _DESCRIPTION)
-    return ClaimState.UPDATED if changed else ClaimState.UNCHANGED
-
-
-def in_their_words(claim: Claim, backlink: Backlink) -> Backlink:
-    """A backlink described as its trackback described it (protocols.md E-3); the page fills what was left out."""
-    return replace(
-        backlink,
-        title=claim.title if claim.title and claim.title != claim.source else backlink.title,
-        excerpt=claim.excerpt or backlink.excerpt,
-        author=backlink.author if backlink.author.name else replace(backlink.author, name=claim.blog_name),
-    )

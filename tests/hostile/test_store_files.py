@@ -172,6 +172,11 @@ def test_damage_that_is_met_later_is_one_line_too(
     with served(pages({"/post": "<a href='https://u.example/'>"})) as url:
         with Site(url, store=f"sqlite:///{path}", fetch=EveryPageLinks(), runner=External()) as site:
             site.publish(f"{url}/post", "<a href='https://t.example/'>")
+        # of a table without rows SQLite need not read anything
+        with Site(HOME, store=f"sqlite:///{path}", fetch=EveryPageLinks(), runner=External()) as site:
+            site.receive(Claim("webmention", "https://alice.example/note", TARGET))
+            site.drain(patience=5)
+            assert site.mentions()
         root_of(table)(path)
         arguments = ["publish", f"{url}/post", "--allow-network", "127.0.0.0/8"]
         err = refused(capsys, path, *(arguments if command == "publish" else COMMANDS[command]))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
 import threading
 from collections.abc import Callable
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 #: more than any protocol's largest ping, so that the endpoints themselves say what is too large
 _MAX_BODY = 1_048_576
-_THREADS = 8
+#: claims that wait together share a commit, so eight threads take half as many of them as these (durable receive)
+_THREADS = 32
 #: how long `close` from another thread may take to be noticed
 _GLANCE_SECONDS = 0.5
 
@@ -81,6 +83,8 @@ def _leave(number: int, frame: object) -> None:
 
 def _listen(app: WSGIApplication, bind: str, sockets: dict[int, Any]) -> Any:
     require()
+    # that a request waits for a thread is no news, and a line for each would cost more than the request
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     from waitress.server import create_server
     from waitress.wasyncore import close_all
 

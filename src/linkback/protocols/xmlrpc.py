@@ -28,6 +28,16 @@ _BARE_AMPERSAND = re.compile(
     r"<!\[CDATA\[.*?(?:\]\]>|\Z)|<!--.*?(?:-->|\Z)|&(?!(?:[A-Za-z_:][A-Za-z0-9_:.\-]*+|#[0-9]++|#x[0-9A-Fa-f]++);)",
     re.DOTALL,
 )
+# A call as nearly every sender writes it: two strings in ASCII, nothing to decode. The parser reads the same in it, at
+# ten times the cost (durable receive).
+_PLAIN_PARAMETER = rb"<param>~<value>(?:<string>([ -%'-;=?-}]*+)</string>|([ -%'-;=?-}]*+))</value>~</param>~"
+_PLAIN_CALL = re.compile(
+    (
+        rb"""(?:<\?xml version=["']1\.0["'](?: encoding=["'](?:utf|UTF)-8["'])?+ ?\?>)?+~<methodCall>~"""
+        rb"<methodName>([A-Za-z.]++)</methodName>~<params>~" + 2 * _PLAIN_PARAMETER + rb"</params>~</methodCall>~"
+    ).replace(b"~", rb"[ \t\r\n]*+")
+)
+_ASCII = frozenset({"", "utf-8", "us-ascii", "iso-8859-1"})
 _RESPONSE_START = re.compile(r"<\?xml\s|<methodResponse[\s>]")
 _RESPONSE_END = re.compile(r"</methodResponse\s*+>")
 
@@ -106,6 +116,9 @@ def read_call(request: Request, *, strict: bool = False) -> Call:
     Unless `strict`, an `&` that begins no reference is read as itself (C-36). Raises `Refused`:
     `UNKNOWN_ENCODING`, `UNDECODABLE`, `MALFORMED`, or `NOT_A_CALL` for other XML and beyond the limits.
     """
+    plain = _read_plain(request)
+    if plain is not None:
+        return plain
     is_xml = request.content_type in _XML_TYPES or request.content_type.endswith("+xml")
     text = decode_call(request.body, request.charset if is_xml else "")
     try:
@@ -119,6 +132,14 @@ def read_call(request: Request, *, strict: bool = False) -> Call:
     if root.name != "methodCall" or not method:
         raise Refused(Reason.NOT_A_CALL, "the XML is no method call")
     return Call(method, tuple(_parameters(root)))
+
+
+def _read_plain(request: Request) -> Call | None:
+    found = _PLAIN_CALL.fullmatch(request.body) if request.charset in _ASCII else None
+    if found is None:
+        return None
+    method, first, bare_first, second, bare_second = (part.decode() if part else "" for part in found.groups())
+    return Call(method, (Parameter("", first or bare_first), Parameter("", second or bare_second)))
 
 
 def read_response(response: Response) -> Result | Fault | None:

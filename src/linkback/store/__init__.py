@@ -113,6 +113,13 @@ class Storage(typing.Protocol):
         where the pair's job waits for a person.
         """
 
+    def add_first(self, record: ClaimRecord, *, due: datetime, pace: Pace | None = None) -> bool:
+        """Record the first claim that is ever heard of a pair, and its check job, together with others of this moment.
+
+        False, and nothing recorded, where the pair is known, or may be: `add_claim` is for those. `due` and `pace` are
+        as there.
+        """
+
     def claim(self, id: str) -> ClaimRecord | None:
         """The claim of that id."""
 

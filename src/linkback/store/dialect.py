@@ -41,6 +41,8 @@ class Dialect:
 
     #: whether opening a database of an older schema upgrades it: a file has one user, a server has many programs
     upgrades_itself: ClassVar[bool] = False
+    #: whether a transaction that writes keeps all others from it
+    one_writer: ClassVar[bool] = False
     #: what the driver may raise where SQLAlchemy is not in between
     driver_errors: ClassVar[tuple[type[Exception], ...]] = ()
 

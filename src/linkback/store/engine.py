@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from linkback.errors import StoreError
 from linkback.store.collisions import TRIES, Collision, let_others_go
-from linkback.store.dialect import WRITES, Dialect
+from linkback.store.dialect import WRITES, Dialect, seconds
 from linkback.store.mysql import MySql
 from linkback.store.postgres import Postgres
 from linkback.store.schema import SCHEMA_REVISION, VERSION_TABLE, metadata
@@ -80,13 +80,17 @@ class Database:
         )
         with self.border():
             dialect.look(create=create)
-            self._engine, self._process = dialect.engine(patient=upgrade), os.getpid()
+            self._begin(patient=upgrade)
         try:
             if not as_it_is:
                 self._bring_up_to_date(create=create, upgrade=upgrade or dialect.upgrades_itself)
         except BaseException:
             self.close()
             raise
+
+    def _begin(self, *, patient: bool) -> None:
+        self._engine, self._process = self._dialect.engine(patient=patient), os.getpid()
+        self._writing = threading.Lock()
 
     @contextlib.contextmanager
     def border(self, raised: type[StoreError] = StoreError) -> Iterator[None]:
@@ -111,12 +115,30 @@ class Database:
         With `turn`, no other transaction that names the same runs at the same time. Raises `Collision` where it was
         undone for another's sake; `repeated` is the answer to that.
         """
-        with self.border(Collision), self._turn, self._current().connect() as connection:
+        with self.border(Collision), self._turn, self._pen(), self._current().connect() as connection:
             connection.execution_options(**WRITES)
             with connection.begin():
                 if turn is not None:
                     self._dialect.take_turn(connection, turn)
                 yield connection
+
+    @contextlib.contextmanager
+    def _pen(self) -> Iterator[None]:
+        """Where one may write at a time, have the threads of this process queue for it.
+
+        Else each would sleep and try again, and all together have a quarter of the commits (durable receive).
+        """
+        self._current()
+        pen = self._writing
+        if not self._dialect.one_writer:
+            yield
+        elif pen.acquire(timeout=seconds(self._dialect.url)):
+            try:
+                yield
+            finally:
+                pen.release()
+        else:
+            raise StoreError(f"{self.name}: database is locked")
 
     def join(self, connection: Connection, work: Callable[[], T]) -> T:
         """Do some work in its owner's transaction, and again where that collided and the transaction outlived it."""
@@ -165,7 +187,7 @@ class Database:
                 raise StoreError(f"{self.name}: it cannot be used after a fork")
             # closing the parent's connections here would disturb its locks, so they are kept, unused
             self._abandoned.append(self._engine)
-            self._engine, self._process = self._dialect.engine(patient=False), os.getpid()
+            self._begin(patient=False)
         return self._engine
 
     def _bring_up_to_date(self, *, create: bool, upgrade: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,16 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from linkback.store.keys import digest, parts
 from linkback.store.schema import hosts
 from linkback.store.turns import Spread
+
+# made once, as every claim needs them: to make a statement again costs five times what it does (durable receive)
+_SLOTS = (
+    select(hosts.c.key, hosts.c.next_slot)
+    .where(hosts.c.key.in_(bindparam("keys", expanding=True)))
+    .order_by(hosts.c.key)
+    .with_for_update()
+)
+_ADD = insert(hosts)
+_TAKE = update(hosts).where(hosts.c.key == bindparam("of")).values(next_slot=bindparam("slot"))
 
 
 def locked(connection: Connection, host: str) -> Any:
@@ -33,8 +44,7 @@ def next_slots(connection: Connection, names: Collection[str]) -> dict[str, date
     by_key = {digest(name): name for name in names}
     found = {}
     for keys in parts(sorted(by_key)):
-        chosen = select(hosts.c.key, hosts.c.next_slot).where(hosts.c.key.in_(keys)).order_by(hosts.c.key)
-        for row in connection.execute(chosen.with_for_update()):
+        for row in connection.execute(_SLOTS, {"keys": keys}):
             found[by_key[row.key]] = row.next_slot
     return found
 
@@ -45,11 +55,13 @@ def put(connection: Connection, spread: Spread) -> None:
         {"key": digest(name), "host": name, "next_slot": slot, "free_at": turn}
         for name, (slot, turn) in spread.new.items()
     ]
+    # in one order, as rows that another adds at this moment are waited for
+    new.sort(key=operator.itemgetter("key"))
     old = [{"of": digest(name), "slot": slot} for name, slot in spread.known.items()]
     if new:
-        connection.execute(insert(hosts), new)
+        connection.execute(_ADD, new)
     if old:
-        connection.execute(update(hosts).where(hosts.c.key == bindparam("of")).values(next_slot=bindparam("slot")), old)
+        connection.execute(_TAKE, old)
 
 
 def let_go(connection: Connection, holders: Sequence[str]) -> None:

@@ -1,6 +1,8 @@
 """The statements about jobs.
 
-Rule: the attempt is counted in the same UPDATE that takes the lease, so a job that kills its worker is counted.
+Rule 1: the attempt is counted in the same UPDATE that takes the lease, so a job that kills its worker is counted.
+Rule 2: what every claim needs is a statement that is made once: to make it again costs five times what it does
+        (durable receive).
 """
 
 from __future__ import annotations
@@ -9,38 +11,44 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, select, true, update
 
 from linkback.model import Job, JobKind
 from linkback.store import Backlog, rows
 from linkback.store.keys import digest, parts
 from linkback.store.schema import jobs
 
+_ABOUT = and_(jobs.c.kind == bindparam("of"), jobs.c.subject == bindparam("about"))
+_ADD = insert(jobs)
+_LOCKED = select(jobs.c.due, jobs.c.leased_until).where(_ABOUT).with_for_update()
+_REMOVE = delete(jobs).where(_ABOUT)
+_SUBJECTS = select(jobs.c.subject).where(
+    jobs.c.kind == bindparam("of"), jobs.c.subject.in_(bindparam("among", expanding=True))
+)
+
 
 def add_all(connection: Connection, site: str, kind: JobKind, due: Mapping[str, datetime]) -> None:
     """Make a job for each subject, due at its time."""
     same = {"site": site, "site_key": digest(site), "kind": kind.value, "attempts": 0, "leases": 0}
     if due:
-        connection.execute(insert(jobs), [{"subject": subject, "due": when, **same} for subject, when in due.items()])
+        connection.execute(_ADD, [{"subject": subject, "due": when, **same} for subject, when in due.items()])
 
 
 def locked(connection: Connection, kind: JobKind, subject: str) -> Any:
     """The `due` and `leased_until` of a subject's job, its row to oneself; None where there is none."""
-    chosen = select(jobs.c.due, jobs.c.leased_until).where(_about(kind, subject))
-    return connection.execute(chosen.with_for_update()).first()
+    return connection.execute(_LOCKED, {"of": kind.value, "about": subject}).first()
 
 
 def remove(connection: Connection, kind: JobKind, subject: str) -> None:
     """Take a subject's job away, whoever has it."""
-    connection.execute(delete(jobs).where(_about(kind, subject)))
+    connection.execute(_REMOVE, {"of": kind.value, "about": subject})
 
 
 def subjects(connection: Connection, kind: JobKind, among: Sequence[str]) -> set[str]:
     """Those of some subjects that have a job."""
     found: set[str] = set()
     for part in parts(among):
-        chosen = select(jobs.c.subject).where(jobs.c.kind == kind.value, jobs.c.subject.in_(part))
-        found.update(connection.scalars(chosen))
+        found.update(connection.scalars(_SUBJECTS, {"of": kind.value, "among": part}))
     return found
 
 
@@ -104,10 +112,6 @@ def revive(connection: Connection, job: Job, due: datetime) -> bool:
 
 def _ours(job: Job) -> ColumnElement[bool]:
     return and_(jobs.c.id == job.id, jobs.c.leases == job.lease, jobs.c.leased_until.is_not(None))
-
-
-def _about(kind: JobKind, subject: str) -> ColumnElement[bool]:
-    return and_(jobs.c.kind == kind.value, jobs.c.subject == subject)
 
 
 def due(connection: Connection, until: datetime, limit: int, site: str | None) -> list[tuple[int, datetime]]:

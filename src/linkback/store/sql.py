@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from linkback.errors import StoreError
 from linkback.model import Delivery
-from linkback.store import Edit, claims, deliveries, edits, hosts, jobs, mentions, posts
+from linkback.store import ClaimRecord, Edit, Pace, claims, deliveries, edits, hosts, jobs, mentions, posts
 from linkback.store.engine import Database, read_url
 from linkback.store.feeds import Feeds
+from linkback.store.intake import First, Intake
 from linkback.store.tables import Tables
 from linkback.store.transactional import TransactionalStore
 
@@ -26,6 +27,7 @@ class SqlStore(TransactionalStore[Connection]):
     def __init__(self, database: Database) -> None:
         super().__init__(database, _TABLES)
         self._opened = database
+        self._intake = Intake(database)
 
     @classmethod
     def open(cls, url: str, *, create: bool = True) -> SqlStore:
@@ -35,6 +37,13 @@ class SqlStore(TransactionalStore[Connection]):
         `StoreError` where it cannot be used.
         """
         return cls(Database(read_url(url), create=create))
+
+    def add_first(self, record: ClaimRecord, *, due: datetime, pace: Pace | None = None) -> bool:
+        """Record the first claim of a pair, and its job, in one transaction with those that come at the same moment.
+
+        False, and nothing recorded, where the pair is known, or the database may have something against one of them.
+        """
+        return self._intake.take(First(record, due, pace))
 
     def record_edit(self, edit: Edit, *, connection: object = None) -> list[Delivery]:
         """Record an edit of a post, the deliveries that it owes and their jobs; give those deliveries with their ids.

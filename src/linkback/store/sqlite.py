@@ -28,6 +28,7 @@ class Sqlite(Dialect):
     """A SQLite file, or a database in memory, whose URL has no path."""
 
     upgrades_itself = True
+    one_writer = True
     driver_errors = (sqlite3.Error,)
 
     @classmethod
@@ -84,6 +85,9 @@ class Sqlite(Dialect):
         arguments: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
         if self.in_memory:
             arguments["poolclass"] = StaticPool
+        else:
+            # one is kept for each thread: to open one costs as much as several claims (durable receive)
+            arguments["pool_size"] = 0
         engine = create_engine(self.url, **arguments)
         event.listen(engine, "connect", _on_connect)
         event.listen(engine, "begin", _on_begin)

@@ -55,6 +55,10 @@ class TransactionalStore(Generic[C]):
                 raise Refused(Reason.UNAVAILABLE, detail, retry_after=_PARKED_RETRY_SECONDS)
         return kept
 
+    def add_first(self, record: ClaimRecord, *, due: datetime, pace: Pace | None = None) -> bool:
+        """Always False: a store that does nothing together with others gains nothing by it."""
+        return False
+
     def claim(self, id: str) -> ClaimRecord | None:
         """The claim of that id."""
         with self._database.read() as connection:
@@ -84,14 +88,12 @@ class TransactionalStore(Generic[C]):
             again = verdict.again or unanswered
             # a look that ended in an answer is no dead worker: for claims that came since, the job begins anew
             anew = again if verdict.anew or (verdict.again is None and unanswered) else None
-            if queue.end(
-                self._tables.jobs, connection, job, None if anew else again, parked=verdict.parked and not anew
-            ):
+            last = None if anew else again
+            if queue.end(self._tables.jobs, connection, job, last, parked=verdict.parked and not anew):
                 checking.record(self._tables.mentions, connection, verdict, late=False)
                 checking.settle(self._tables.claims, connection, verdict, again=again is not None or verdict.parked)
-                if (
-                    following := anew or (verdict.recheck if again is None and not verdict.parked else None)
-                ) is not None:
+                following = anew or (verdict.recheck if again is None and not verdict.parked else None)
+                if following is not None:
                     queue.add(self._tables.jobs, connection, job.site, JobKind.CHECK, job.subject, following)
             else:
                 checking.record(self._tables.mentions, connection, verdict, late=True)

@@ -190,8 +190,10 @@ class App:
 
         A link to that URL is evidence, so it must not be made of a Host header that the sender chose.
         """
+        if not claim.endpoint:
+            return claim
         base = self.base(request, path)
-        known = claim.endpoint and (self._base or urls.origin(base) == urls.origin(self.site.url))
+        known = self._base or urls.origin(base) == urls.origin(self.site.url)
         return replace(claim, endpoint=f"{base}{path}{urls.query_of(request.url)}" if known else "")
 
     def base(self, request: Request, path: str) -> str:
