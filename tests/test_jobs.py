@@ -10,7 +10,7 @@ import pytest
 
 from linkback import forks
 from linkback.errors import ConfigurationError
-from linkback.jobs import Embedded, External
+from linkback.jobs import Embedded, External, crew
 
 #: how long a test waits for what comes at once; reached only where something is broken
 PATIENCE = 30.0
@@ -40,7 +40,7 @@ def runner() -> Iterator[Embedded]:
     runner = Embedded(threads=2)
     yield runner
     runner.stop(PATIENCE)
-    assert not any(thread.is_alive() for thread in runner._threads)
+    assert runner._threads == []
 
 
 def forever() -> float | None:
@@ -63,10 +63,9 @@ def test_a_nudge_runs_what_is_due_to_the_end(runner: Embedded) -> None:
     runner.nudge()
     assert step.idle.wait(PATIENCE)
     assert step.left == 0
-    assert len(runner._threads) == 2
 
 
-def test_a_later_nudge_wakes_the_same_threads(runner: Embedded) -> None:
+def test_a_later_nudge_wakes_the_same_thread(runner: Embedded) -> None:
     step = Counting(1)
     runner.attach(step, forever)
     runner.nudge()
@@ -77,6 +76,7 @@ def test_a_later_nudge_wakes_the_same_threads(runner: Embedded) -> None:
     runner.nudge()
     assert step.idle.wait(PATIENCE)
     assert runner._threads == threads
+    assert len(threads) == 1
 
 
 def test_nothing_starts_before_there_is_a_step(runner: Embedded) -> None:
@@ -103,15 +103,15 @@ def nap(
     """The first naps of a thread that is told to stop after them."""
     naps: Naps = []
 
-    def sleep(self: Embedded, seconds: float, seen: int) -> None:
+    def rest(self: Embedded, seconds: float) -> bool:
         naps.append(seconds)
-        self._stopping = len(naps) == times
+        return len(naps) < times
 
-    monkeypatch.setattr(Embedded, "_sleep", sleep)
+    monkeypatch.setattr(Embedded, "_rest", rest)
     runner = Embedded(threads=1)
     runner.attach(step, wait)
     runner.nudge()
-    for thread in runner._threads:
+    for thread in list(runner._threads):
         thread.join(PATIENCE)
     return naps
 
@@ -171,6 +171,104 @@ def test_a_nudge_cuts_a_nap_short(runner: Embedded) -> None:
     assert worked.wait(PATIENCE)
 
 
+class Gathering:
+    """A step that has `jobs` jobs for as many threads as come, and lets all of them go together."""
+
+    def __init__(self, jobs: int, together: int) -> None:
+        self.left, self.at_once, self.most = jobs, 0, 0
+        self.lock, self.met = threading.Lock(), threading.Barrier(together)
+
+    def __call__(self) -> bool:
+        with self.lock:
+            if not self.left:
+                return False
+            self.left -= 1
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+        others = crew()
+        assert others is not None
+        others.call(self.left + 1)
+        self.met.wait(PATIENCE)
+        with self.lock:
+            self.at_once -= 1
+        return True
+
+
+def done(runner: Embedded, step: Gathering, left: int) -> bool:
+    """Whether a step comes to its end, and all threads but so many."""
+    with runner._ended:
+        return runner._ended.wait_for(
+            lambda: not step.left and not runner._in_hand and len(runner._threads) == left, PATIENCE
+        )
+
+
+def test_threads_come_with_the_work_and_end_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One stays, to watch."""
+    monkeypatch.setattr("linkback.jobs._LINGER", 0.0)
+    runner = Embedded(threads=20)
+    step = Gathering(jobs=10, together=10)
+    runner.attach(step, forever)
+    runner.nudge()
+    assert done(runner, step, left=1)
+    assert step.most == 10
+    runner.stop(PATIENCE)
+
+
+def test_there_are_never_more_threads_than_allowed() -> None:
+    runner = Embedded(threads=3)
+    step = Gathering(jobs=30, together=3)
+    runner.attach(step, forever)
+    runner.call(100)
+    assert len(runner._threads) == 3
+    assert done(runner, step, left=3)
+    runner.stop(PATIENCE)
+    assert step.most == 3
+
+
+def test_whoever_watches_looks_when_a_job_that_just_ended_is_due_again() -> None:
+    """It began to sleep before that was known."""
+    waits: Iterator[float | None] = iter([None, 0.001, None, None])
+    watching, looked = threading.Event(), threading.Event()
+    runner = Embedded(threads=2, poll=1e6)
+    steps = []
+
+    def step() -> bool:
+        with runner._wake:
+            steps.append(threading.current_thread())
+            if len(steps) == 1:
+                runner.call(1)
+        if len(steps) == 1:
+            assert watching.wait(PATIENCE)
+            return True
+        if len(steps) > 3:
+            looked.set()
+        return False
+
+    def wait() -> float | None:
+        watching.set()
+        return next(waits, None)
+
+    runner.attach(step, wait)
+    runner.nudge()
+    assert looked.wait(PATIENCE)
+    runner.stop(PATIENCE)
+
+
+def test_a_crew_is_known_in_its_own_threads_alone(runner: Embedded) -> None:
+    found = []
+    step = Counting(1)
+
+    def asking() -> bool:
+        found.append(crew())
+        return step()
+
+    runner.attach(asking, forever)
+    runner.nudge()
+    assert step.idle.wait(PATIENCE)
+    assert set(found) == {runner}
+    assert crew() is None
+
+
 class Blocked:
     """A job that lasts until it is let go."""
 
@@ -194,26 +292,25 @@ def test_stopping_waits_for_the_job_in_hand_and_runs_no_other(runner: Embedded) 
     step.let_go.set()
     stopping.join(PATIENCE)
     assert step.ended.is_set()
-    assert not any(thread.is_alive() for thread in runner._threads)
+    assert runner._threads == []
     step.begun.clear()
     runner.nudge()
-    assert not any(thread.is_alive() for thread in runner._threads)
+    assert runner._threads == []
     assert not step.begun.is_set()
 
 
 def test_settling_waits_for_the_job_in_hand(runner: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long that takes, and not for a job that is begun later."""
-    wait_for = runner._wake.wait_for
+    wait_for = runner._ended.wait_for
 
     def waiting(ended: Callable[[], bool], timeout: float | None = None) -> bool:
         first.let_go.set()
         return wait_for(ended, timeout)
 
-    monkeypatch.setattr(runner._wake, "wait_for", waiting)
+    monkeypatch.setattr(runner._ended, "wait_for", waiting)
     order: list[str] = []
     first, second = Blocked(), Blocked()
     steps: Iterator[Blocked] = iter([first, second])
-    runner._size = 1
 
     def step() -> bool:
         done = next(steps)()
@@ -269,7 +366,7 @@ def test_jobs_that_settle_do_not_wait_for_each_other(runner: Embedded) -> None:
         return settled()
 
     runner.attach(step, forever)
-    runner.nudge()
+    runner.call(2)
     assert settled.idle.wait(PATIENCE)
     # whoever is late finds nobody to meet
     both.abort()
@@ -284,7 +381,7 @@ def test_stopping_waits_no_longer_than_it_was_told(runner: Embedded) -> None:
     runner.stop(0.0)
     assert not step.ended.is_set()
     step.let_go.set()
-    for thread in runner._threads:
+    for thread in list(runner._threads):
         thread.join(PATIENCE)
         assert not thread.is_alive()
 
@@ -297,7 +394,6 @@ def test_a_job_may_stop_its_own_runner(runner: Embedded) -> None:
         stopped.set()
         return True
 
-    runner._size = 1
     runner.attach(step, forever)
     runner.nudge()
     assert stopped.wait(PATIENCE)
@@ -316,7 +412,7 @@ def test_a_process_without_room_for_threads_loses_no_nudge(
     with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
         patch.setattr(threading.Thread, "start", full)
         runner.nudge()
-    assert "0 of 2 threads" in caplog.text
+    assert "no thread could be started" in caplog.text
     runner.nudge()
     assert step.idle.wait(PATIENCE)
 

@@ -28,7 +28,7 @@ class Background:
 
     def run_by(self, runner: Runner) -> None:
         """Have another runner do the background work from now on."""
-        self._work.runner.stop(0)
+        self._work.stop(0)
         self._work = replace(self._work, runner=runner)
 
     def drain(

@@ -6,6 +6,7 @@ and a nudge is only a hint.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -22,8 +23,14 @@ Step = Callable[[], bool]
 #: seconds until something is due; None where nothing waits
 Wait = Callable[[], float | None]
 
+#: jobs that one process has in hand at most, unless it is told otherwise: a post of fifty links waits for the slowest,
+#: not for the sum (bench/fanout.py)
+MOST_THREADS = 64
+
 _LOCKED_NAP = 0.25
 _LONGEST_BACKOFF = 60.0
+#: seconds after which a thread ends that finds nothing to do while another watches
+_LINGER = 5.0
 
 
 class Runner(typing.Protocol):
@@ -58,18 +65,32 @@ class External:
         """Nothing to finish."""
 
 
-class Embedded:
-    """Runs work in `threads` daemon threads of this process, started by the first nudge, for one site.
+class _Here(threading.local):
+    crew: Embedded | None = None
 
-    After `poll` seconds they look for what other processes brought. A fork takes no threads along, so the first nudge
-    in a new process starts its own. After `stop` nothing runs any more. Raises `ConfigurationError` for fewer threads
-    than one.
+
+_here = _Here()
+
+
+def crew() -> Embedded | None:
+    """The runner whose thread this is, whatever it may be wrapped in; None for threads of other origin."""
+    return _here.crew
+
+
+class Embedded:
+    """Runs work in daemon threads of this process, at most `threads` at once, for one site.
+
+    They come with the work and end without it: a nudge wakes one that sleeps, or starts one, and a step that has jobs
+    calls for as many of its `crew()`, so that one is left to look out for more. That one watches: it looks again when
+    something is due, and after `poll` seconds for what other processes brought. A fork takes no threads along, so the
+    first nudge in a new process starts its own. After `stop` nothing runs any more. Raises `ConfigurationError` for
+    fewer threads than one.
     """
 
-    def __init__(self, threads: int = 4, *, poll: float = 30.0) -> None:
+    def __init__(self, threads: int = MOST_THREADS, *, poll: float = 30.0) -> None:
         if threads < 1:
             raise ConfigurationError(f"a runner needs at least one thread, not {threads}")
-        self._size = threads
+        self.threads = threads
         self._poll = poll
         self._step: Step | None = None
         self._wait: Wait = lambda: None
@@ -78,8 +99,13 @@ class Embedded:
         in_child(self, Embedded._begin)
 
     def _begin(self) -> None:
-        self._wake = threading.Condition()
-        self._nudges = 0
+        lock = threading.RLock()
+        self._wake, self._ended = threading.Condition(lock), threading.Condition(lock)
+        # nudges that no thread has followed yet, and who could
+        self._calls, self._asleep = 0, 0
+        # when the thread that watches looks again; None where none does
+        self._looks: float | None = None
+        self._troubled = False
         self._threads: list[threading.Thread] = []
         self._in_hand: set[object] = set()
 
@@ -90,23 +116,31 @@ class Embedded:
         self._step, self._wait = step, wait
 
     def nudge(self) -> None:
-        """Wake the threads, or start them."""
-        with self._wake:
-            self._nudges += 1
-            self._wake.notify_all()
-            if self._step is not None and not self._threads and not self._stopping:
-                self._start(self._step)
+        """Have one more thread look for work: wake one that sleeps, or start one."""
+        self.call(1)
 
-    def _start(self, step: Step) -> None:
-        for number in range(self._size):
-            thread = threading.Thread(target=self._loop, args=(step,), name=f"linkback-{number}", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:
-                # the process has no room for it, or is about to end; the next nudge tries again
-                log.warning("only %d of %d threads could be started", number, self._size)
-                return
-            self._threads.append(thread)
+    def call(self, number: int) -> None:
+        """Have so many threads more look for work, as far as there may be so many."""
+        with self._wake:
+            for _ in range(number):
+                self._calls = min(self._calls + 1, self.threads)
+                if self._calls <= self._asleep:
+                    self._wake.notify()
+                elif len(self._threads) < self.threads:
+                    self._start()
+
+    def _start(self) -> None:
+        if self._step is None or self._stopping:
+            return
+        number = len(self._threads)
+        thread = threading.Thread(target=self._run, args=(self._step,), name=f"linkback-{number}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            # the process has no room for it, or is about to end; the next nudge tries again
+            log.warning("no thread could be started beside %d of %d", number, self.threads)
+            return
+        self._threads.append(thread)
 
     def settle(self) -> None:
         """Wait for the steps that the threads have in hand now; a step itself waits for none."""
@@ -114,38 +148,52 @@ class Embedded:
             # two jobs that waited for each other would do so for ever
             if threading.current_thread() not in self._threads:
                 begun = frozenset(self._in_hand)
-                self._wake.wait_for(lambda: begun.isdisjoint(self._in_hand))
+                self._ended.wait_for(lambda: begun.isdisjoint(self._in_hand))
 
     def stop(self, timeout: float = 12.0) -> None:
         """Let each thread end its job, and wait at most `timeout` seconds for all of them."""
         with self._wake:
             self._stopping = True
             self._wake.notify_all()
+            threads = list(self._threads)
         deadline = time.monotonic() + timeout
-        for thread in self._threads:
+        for thread in threads:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _run(self, step: Step) -> None:
+        _here.crew = self
+        try:
+            self._loop(step)
+        finally:
+            with self._wake, contextlib.suppress(ValueError):
+                self._threads.remove(threading.current_thread())
+                self._ended.notify_all()
 
     def _loop(self, step: Step) -> None:
         failures = 0
         while not self._stopping:
-            seen = self._nudges
+            with self._wake:
+                self._calls = max(0, self._calls - 1)
             try:
                 if self._do(step):
-                    failures = 0
+                    failures, self._troubled = 0, False
                     continue
                 nap = self._wait()
                 # due, and not to be had: another has it in a transaction that is still open
                 nap = _LOCKED_NAP if nap is not None and nap <= 0 else nap
-                failures = 0
+                failures, self._troubled = 0, False
             except Exception as error:
                 # the store may be locked, full or away: what is due stays recorded and is tried again
                 failures += 1
                 nap = min(2.0 ** (failures - 1), _LONGEST_BACKOFF)
                 # its trace once, when the trouble begins
-                log.error("work failed, next try in %.0f s: %s", nap, error, exc_info=error if failures == 1 else None)
+                trace = None if self._troubled else error
+                self._troubled = True
+                log.error("work failed, next try in %.0f s: %s", nap, error, exc_info=trace)
             longest = _LONGEST_BACKOFF if failures else self._poll
-            self._sleep(longest if nap is None else min(nap, longest), seen)
+            if not self._rest(longest if nap is None else min(nap, longest)):
+                return
 
     def _do(self, step: Step) -> bool:
         """One step, in hand before it leases a job: who finds nothing due can wait for what was."""
@@ -157,8 +205,32 @@ class Embedded:
         finally:
             with self._wake:
                 self._in_hand.discard(this)
-                self._wake.notify_all()
+                self._ended.notify_all()
 
-    def _sleep(self, seconds: float, seen: int) -> None:
+    def _rest(self, seconds: float) -> bool:
+        """Sleep until there may be work: until called or, where no other thread watches, at most so long.
+
+        False where this thread may end: it was not called for a while, and another watches.
+        """
         with self._wake:
-            self._wake.wait_for(lambda: self._stopping or self._nudges != seen, timeout=seconds)
+            at = time.monotonic() + seconds
+            watches = self._looks is None
+            if self._looks is None or at < self._looks:
+                # a job that just ended may be due again before whoever watches would look
+                self._looks = at
+                self._wake.notify_all()
+            self._asleep += 1
+            self._sleep(None if watches else time.monotonic() + _LINGER)
+            self._asleep -= 1
+            if watches:
+                self._looks = None
+            return watches or self._calls > 0 or self._looks is None
+
+    def _sleep(self, until: float | None) -> None:
+        """Wait for a call until a time, or until it is time to look; the time may come nearer meanwhile."""
+        while not self._stopping and not self._calls:
+            end = until if until is not None else self._looks
+            left = end - time.monotonic() if end is not None else 0.0
+            if left <= 0:
+                return
+            self._wake.wait(left)

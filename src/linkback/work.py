@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from linkback.errors import StoreError
-from linkback.jobs import Runner
+from linkback.forks import in_child
+from linkback.jobs import Embedded, Runner, crew
 from linkback.model import Job, JobKind
 from linkback.store import Storage
 
@@ -25,13 +27,16 @@ log = logging.getLogger(__name__)
 LEASE_SECONDS = 120
 #: where another worker has what is due in its hands this very moment
 _SHORTEST_PAUSE, _LONGEST_STUCK = 0.05, 1.0
+#: of jobs that were begun so often before, one is begun at a time; the next after a second
+_SUSPECT, _APART = 3, timedelta(seconds=1)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Work:
     """The due jobs of a store, of one `site` or of any with None, and `do`, which does one and records how it ended.
 
     `runner` is who runs them in the background, `clock` gives the present, aware, and `pause` waits some seconds.
+    One lease takes jobs for all threads of the runner that are free.
     """
 
     store: Storage
@@ -40,11 +45,19 @@ class Work:
     clock: Callable[[], datetime]
     pause: Callable[[float], None]
     site: str | None = None
-    _in_hand: set[Job] = field(default_factory=set, init=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
-        self.runner.attach(self.step, self._seconds_to_next)
+        self._begin()
+        in_child(self, Work._begin)
+        self.runner.attach(self._next, self._seconds_to_next)
+
+    def _begin(self) -> None:
+        # leased, for threads that are called to do them; and begun
+        self._ready: deque[Job] = deque()
+        self._in_hand: set[Job] = set()
+        self._lock, self._asking = threading.Lock(), threading.Lock()
+        # how many leases were asked for, and which of them was the last to get all that was due
+        self._asked, self._all = 0, 0
 
     def step(
         self, kind: JobKind | None = None, id: int | None = None, seen: Callable[[Job], None] | None = None
@@ -53,17 +66,65 @@ class Work:
 
         `seen` is called with it once it was done. Raises `StoreError`.
         """
+        job = self._ready_one(kind, id)
+        if job is None:
+            job, _ = self._lease(1, kind, id)
+        if job is None:
+            return False
+        self._do(job)
+        if seen is not None:
+            seen(job)
+        return True
+
+    def _next(self) -> bool:
+        """Do one due job in a thread of the runner; those who ask at the same time share one lease."""
+        before, leased, others = self._asked, 0, crew()
+        with self._asking:
+            job = self._ready_one()
+            # an answer to who asked later than this thread, that nothing else is due, is one to this thread too
+            if job is None and self._all <= before:
+                self._asked += 1
+                room = self._room(others)
+                job, leased = self._lease(room)
+                if leased < room:
+                    self._all = self._asked
+        if job is None:
+            return False
+        if others is not None:
+            # one for each of the other jobs, and one to look out for what comes meanwhile
+            others.call(leased)
+        self._do(job)
+        return True
+
+    def _room(self, others: Embedded | None) -> int:
+        """How many more jobs can be begun at once."""
+        with self._lock:
+            return 1 if others is None else max(1, others.threads - len(self._in_hand) - len(self._ready))
+
+    def _lease(self, limit: int, kind: JobKind | None = None, id: int | None = None) -> tuple[Job | None, int]:
+        """Lease due jobs and take the first in hand; with their number. The others are ready."""
         now = self.clock()
-        leased = self.store.lease(now, now + timedelta(seconds=LEASE_SECONDS), site=self.site, kind=kind, id=id)
-        for job in leased:
-            self._do(job)
-            if seen is not None:
-                seen(job)
-        return bool(leased)
+        until = now + timedelta(seconds=LEASE_SECONDS)
+        leased = self.store.lease(now, until, site=self.site, kind=kind, id=id, limit=limit)
+        if suspects := [job for job in leased if job.attempts >= _SUSPECT][1:]:
+            # one of them may end its workers, and what is in hand with it each time would seem to do so too
+            self._give_back(suspects, due=now + _APART, counted=False)
+            leased = [job for job in leased if job not in suspects]
+        with self._lock:
+            self._in_hand.update(leased[:1])
+            self._ready.extend(leased[1:])
+        return next(iter(leased), None), len(leased)
+
+    def _ready_one(self, kind: JobKind | None = None, id: int | None = None) -> Job | None:
+        """Take in hand a job that is ready, of one kind or of any, or that of an id."""
+        with self._lock:
+            fits = (job for job in self._ready if kind in (None, job.kind) and id in (None, job.id))
+            if (job := next(fits, None)) is not None:
+                self._ready.remove(job)
+                self._in_hand.add(job)
+            return job
 
     def _do(self, job: Job) -> None:
-        with self._lock:
-            self._in_hand.add(job)
         try:
             self.do(job)
         finally:
@@ -99,12 +160,23 @@ class Work:
 
         A job that is given back is due at once for whoever works next; what this one still does to it is late.
         """
-        self.runner.stop(timeout)
+        self.stop(timeout)
         with self._lock:
             left = list(self._in_hand)
+        self._give_back(left, due=self.clock())
+        self.store.close()
+
+    def stop(self, timeout: float) -> None:
+        """Stop the background work, waiting at most `timeout` seconds, and give back what nobody has begun."""
+        self.runner.stop(timeout)
+        with self._lock:
+            left = list(self._ready)
+            self._ready.clear()
+        self._give_back(left, due=self.clock(), counted=False)
+
+    def _give_back(self, left: Sequence[Job], *, due: datetime, counted: bool = True) -> None:
         try:
             if left:
-                self.store.release(*left, due=self.clock())
+                self.store.release(*left, due=due, counted=counted)
         except StoreError:
             log.exception("could not give back %d jobs; they are due when their leases end", len(left))
-        self.store.close()

@@ -17,6 +17,7 @@ from linkback.cli import showing
 from linkback.cli.codes import NO, OK
 from linkback.cli.records import records
 from linkback.cli.speaking import said_once
+from linkback.jobs import MOST_THREADS
 from linkback.options import as_json, blogs, closing, database, fetching, opened, own_blog
 from linkback.terminal import say
 from linkback.web import shapes
@@ -65,7 +66,13 @@ def serve(
 @click.command()
 @blogs
 @database
-@click.option("--threads", default=4, show_default=True, type=click.IntRange(1, 256), help="Jobs done at once.")
+@click.option(
+    "--threads",
+    default=MOST_THREADS,
+    show_default=True,
+    type=click.IntRange(1, 256),
+    help="Jobs done at once, at most.",
+)
 @click.option(
     "--grace",
     default=6.0,

@@ -1,0 +1,220 @@
+"""How due jobs are handed out: leased for as many threads as are free, and given back where nobody begins them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from linkback import forks
+from linkback.errors import StoreError
+from linkback.jobs import Embedded, External, Runner
+from linkback.model import Job, JobKind
+from linkback.work import Work
+
+#: how long a test waits for what comes at once; reached only where something is broken
+PATIENCE = 30.0
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+A = "https://a.example"
+
+
+class Queue:
+    """What `Work` asks of a store, over a list."""
+
+    def __init__(self, jobs: int, kind: JobKind = JobKind.CHECK) -> None:
+        self.due = [
+            Job(id=number, kind=kind, subject=str(number), attempts=1, lease=1, site=A) for number in range(jobs)
+        ]
+        self.limits: list[int] = []
+        self.released: list[tuple[tuple[Job, ...], bool]] = []
+        self.lock, self.closed = threading.Lock(), False
+
+    def lease(
+        self, now: datetime, until: datetime, *, limit: int, kind: JobKind | None, id: int | None, site: str | None
+    ) -> list[Job]:
+        with self.lock:
+            self.limits.append(limit)
+            fits = [job for job in self.due if kind in (None, job.kind) and id in (None, job.id)]
+            self.due = [job for job in self.due if job not in fits[:limit]]
+            return fits[:limit]
+
+    def next_due(self, **more: Any) -> datetime | None:
+        return None
+
+    def release(self, *jobs: Job, due: datetime, counted: bool = True) -> None:
+        self.released.append((jobs, counted))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Doing:
+    """Does jobs; those of some numbers only when they are let go."""
+
+    def __init__(self, *held: int) -> None:
+        self.held, self.let_go = held, threading.Event()
+        self.lock = threading.Condition()
+        self.begun: list[int] = []
+        self.ended: list[int] = []
+        self.most = 0
+
+    def __call__(self, job: Job) -> None:
+        with self.lock:
+            self.begun.append(job.id)
+            self.most = max(self.most, len(self.begun) - len(self.ended))
+            self.lock.notify_all()
+        if job.id in self.held:
+            self.let_go.wait(PATIENCE)
+        with self.lock:
+            self.ended.append(job.id)
+            self.lock.notify_all()
+
+    def until(self, what: Callable[[], bool]) -> bool:
+        with self.lock:
+            return self.lock.wait_for(what, PATIENCE)
+
+
+def work(store: Any, runner: Runner, do: Callable[[Job], None]) -> Work:
+    return Work(store=store, runner=runner, do=do, clock=lambda: NOW, pause=lambda seconds: None)
+
+
+@pytest.fixture
+def runner() -> Iterator[Embedded]:
+    runner = Embedded(threads=8)
+    yield runner
+    runner.stop(PATIENCE)
+
+
+def test_what_is_due_together_is_leased_together_and_begun_at_once(runner: Embedded) -> None:
+    store, doing = Queue(5), Doing(*range(5))
+    work(store, runner, doing)
+    runner.nudge()
+    assert doing.until(lambda: len(doing.begun) == 5)
+    doing.let_go.set()
+    assert store.limits[0] == 8
+
+
+def test_no_more_is_leased_than_there_are_threads_to_begin_it(runner: Embedded) -> None:
+    store, doing = Queue(100), Doing(*range(8))
+    work(store, runner, doing)
+    runner.nudge()
+    assert doing.until(lambda: len(doing.begun) == 8)
+    assert len(store.due) == 92
+    doing.let_go.set()
+    assert doing.until(lambda: len(doing.ended) == 100)
+    assert doing.most == 8
+    assert sorted(doing.ended) == list(range(100))
+
+
+def test_a_slow_job_does_not_hold_up_the_others(runner: Embedded) -> None:
+    store, doing = Queue(50), Doing(0, 1, 2)
+    work(store, runner, doing)
+    runner.nudge()
+    assert doing.until(lambda: len(doing.ended) == 47)
+    assert not {0, 1, 2} & set(doing.ended)
+    doing.let_go.set()
+    assert doing.until(lambda: len(doing.ended) == 50)
+
+
+def test_what_comes_while_a_job_is_done_finds_a_thread(runner: Embedded) -> None:
+    store, doing = Queue(1), Doing(0)
+    work(store, runner, doing)
+    runner.nudge()
+    assert doing.until(lambda: doing.begun == [0])
+    store.due = Queue(3).due[1:]
+    runner.nudge()
+    assert doing.until(lambda: sorted(doing.ended) == [1, 2])
+    doing.let_go.set()
+
+
+def test_a_drain_takes_what_it_does_itself_and_leaves_the_rest() -> None:
+    store = Queue(5)
+    drained = work(store, External(), lambda job: None)
+    assert drained.drain() == 5
+    assert set(store.limits) == {1}
+
+
+def test_a_drain_does_what_was_leased_for_threads_that_did_not_come(
+    runner: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, doing = Queue(5), Doing(0)
+    drained = work(store, runner, doing)
+    alone(runner, doing, monkeypatch)
+    assert drained.step(JobKind.DELIVER) is False
+    assert drained.step(id=3)
+    doing.let_go.set()
+    assert drained.drain() in range(4)
+    assert sorted(doing.ended) == list(range(5))
+
+
+def alone(runner: Embedded, doing: Doing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have one thread of a runner begin a job, with none to come beside it."""
+    start = threading.Thread.start
+    room = iter([True])
+
+    def crowded(thread: threading.Thread) -> None:
+        if not next(room, False):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", crowded)
+    runner.nudge()
+    assert doing.until(lambda: doing.begun == [0])
+
+
+def test_closing_gives_back_what_was_begun_and_what_was_not(runner: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attempt that nobody made does not count."""
+    store, doing = Queue(3), Doing(0)
+    closed = work(store, runner, doing)
+    first, *others = store.due
+    alone(runner, doing, monkeypatch)
+    closed.close(0.0)
+    assert store.released == [(tuple(others), False), ((first,), True)]
+    assert store.closed
+    doing.let_go.set()
+
+
+def test_a_store_that_is_away_does_not_keep_from_closing(
+    runner: Embedded, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(*jobs: Job, **more: object) -> None:
+        raise StoreError("no such file")
+
+    store, doing = Queue(3), Doing(0)
+    closed = work(store, runner, doing)
+    alone(runner, doing, monkeypatch)
+    monkeypatch.setattr(store, "release", away)
+    closed.close(0.0)
+    assert store.closed
+    assert "could not give back 2 jobs" in caplog.text
+    doing.let_go.set()
+
+
+def test_of_jobs_that_may_end_their_workers_one_is_begun_at_a_time(runner: Embedded) -> None:
+    """Otherwise each death would count against all that were in hand with the one that it was."""
+    store, doing = Queue(6), Doing(*range(6))
+    store.due[1:] = [
+        replace(job, attempts=attempts) for job, attempts in zip(store.due[1:], (3, 2, 3, 4, 1), strict=True)
+    ]
+    jobs = list(store.due)
+    work(store, runner, doing)
+    runner.nudge()
+    assert doing.until(lambda: len(doing.begun) == 4)
+    assert sorted(doing.begun) == [0, 1, 2, 5]
+    assert store.released == [((jobs[3], jobs[4]), False)]
+    doing.let_go.set()
+
+
+def test_a_child_has_nothing_of_what_its_parent_leased(runner: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, doing = Queue(3), Doing(0)
+    forked = work(store, runner, doing)
+    alone(runner, doing, monkeypatch)
+    forks._after_fork()
+    assert forked.step() is False
+    forked.close(0.0)
+    assert store.released == []
+    doing.let_go.set()
