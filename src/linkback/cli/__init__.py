@@ -58,7 +58,7 @@ def cli(verbose: bool) -> None:
 
 
 def main(arguments: list[str] | None = None, *, command: str = "linkback", blog: Site | Sites | None = None) -> int:
-    """Run the command line; give its exit code. The installed `linkback` command is this.
+    """Run the command line; give its exit code. The installed `linkback` command gets here by `__main__`.
 
     A framework calls it as `command`, such as "flask linkback", and lends `blog`, which every command is then about.
     """

@@ -7,7 +7,6 @@ import json
 import click
 
 from linkback import terminal
-from linkback.cli import showing
 from linkback.cli.codes import NO, NO_ENDPOINT, OK, TEMPORARY
 from linkback.cli.outcomes import delivered
 from linkback.errors import FetchError, NoBacklink, Reason, Refused, SourceGone
@@ -27,6 +26,9 @@ def discover(url: str, as_json: bool, networks: tuple[str, ...], ports: tuple[st
     from linkback import verbs
 
     endpoints = verbs.discover(url, fetch=fetcher(networks, ports))
+    # only now: it would hold the request up by a tenth (bench/startup.py)
+    from linkback.cli import showing
+
     showing.show_endpoints(endpoints, as_json=as_json)
     for rejected in endpoints.rejected:
         say(f"not used: {rejected.protocol} {rejected.url} ({rejected.via.value}): {rejected.why}")
@@ -43,6 +45,7 @@ def discover(url: str, as_json: bool, networks: tuple[str, ...], ports: tuple[st
 def verify(source: str, target: str, as_json: bool, networks: tuple[str, ...], ports: tuple[str, ...]) -> int:
     """Check that the page SOURCE links to TARGET."""
     from linkback import verbs
+    from linkback.cli import showing
 
     try:
         backlink = verbs.verify(source, target, fetch=fetcher(networks, ports))
@@ -90,6 +93,7 @@ def send(
 ) -> int:
     """Tell each TARGET that SOURCE links to it; without TARGET, every page that SOURCE links to."""
     from linkback import urls, verbs
+    from linkback.cli import showing
 
     source = urls.check_argument(source, Reason.SOURCE_INVALID)
     wanted = [_target(target) for target in targets]
