@@ -51,7 +51,15 @@ conformance: $(VENV)/.ready-test  ## which requirement is shown by which tests; 
 peers: $(VENV)/.ready-test  ## other people's senders and receivers, for the interop tests
 	$(BIN)/python -m tests.interop.environments
 
+# a figure leaves out the peers that could not be made
+bench: $(VENV)/.ready-test  ## measure all that docs/performance.md says, and write it; CORPUS=DIR has it read your pages
+	-$(BIN)/python -m tests.interop.environments
+	$(BIN)/python bench/run.py $(if $(CORPUS),--corpus "$(CORPUS)") $(ONLY:%=--only %) $(BENCH)
+
+bench-check: BENCH := --check
+bench-check: bench  ## the same, and end with 1 where a goal is missed
+
 clean:  ## remove what these commands made
 	rm -rf $(VENV) .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 
-.PHONY: help demo test lint check conformance peers clean
+.PHONY: help demo test lint check conformance peers bench bench-check clean

@@ -65,7 +65,9 @@ class Figure:
         missed = [goal.ratio for goal in self.goals if not self._met(goal)]
         goals = [{**goal.__dict__, "is": significant(self.ratios.get(goal.ratio))} for goal in self.goals]
         ratios = {name: significant(value) for name, value in self.ratios.items()}
-        print(json.dumps({"figure": self.name, "title": self.title, "ratios": ratios, "goals": goals, "missed": missed}))
+        print(
+            json.dumps({"figure": self.name, "title": self.title, "ratios": ratios, "goals": goals, "missed": missed})
+        )
         for name in missed:
             print(f"{self.name}: {name} is {ratios.get(name, 'not known')}, short of its goal", file=sys.stderr)
         return 1 if check and missed else 0
