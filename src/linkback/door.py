@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import certifi
-
 from linkback import addresses
 from linkback.addresses import Guard
 from linkback.deadline import Deadline
@@ -162,6 +160,8 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
 
     Raises `ConfigurationError` for a file that holds no certificates.
     """
+    import certifi  # here and not above, for whoever speaks no TLS (figure: startup)
+
     context = ssl.create_default_context(cafile=certifi.where())
     context.set_alpn_protocols(["http/1.1"])
     # a connection that ends without TLS saying so may have been cut by anyone on the way: let us know

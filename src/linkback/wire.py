@@ -10,7 +10,6 @@ import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 #: redirects that lead a GET on, and those that get the same POST again; a 303 says that the POST was taken and where to
 #: look, so it is an answer (protocols.md A-4, B-16)
@@ -26,6 +25,8 @@ HeadersLike = Mapping[str, str] | Iterable[tuple[str, str]]
 
 def http_date(value: str) -> datetime | None:
     """The aware time that a field such as `Date` gives; None where it gives none."""
+    from email.utils import parsedate_to_datetime  # slow to import, and seldom needed (figure: startup)
+
     try:
         when = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):
