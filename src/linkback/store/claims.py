@@ -23,6 +23,7 @@ _PAIRS: BindParameter[Any] = bindparam("pairs", expanding=True)
 _SEEN = select(claims.c.key).where(claims.c.key.in_(_PAIRS)).limit(bindparam("most")).subquery()
 _KNOWN = union_all(select(mentions.c.key).where(mentions.c.key.in_(_PAIRS)), select(_SEEN.c.key))
 _BY_ID = select(claims).where(claims.c.public_id == bindparam("public"))
+_CHANGE = update(claims).where(claims.c.public_id == bindparam("public"))
 _WAITING = select(claims).where(_OF_PAIR, claims.c.open).order_by(claims.c.received, claims.c.id)
 _LAST = (
     select(claims)
@@ -44,7 +45,7 @@ def add_all(connection: Connection, records: Sequence[ClaimRecord]) -> None:
 
 def change(connection: Connection, id: str, changes: Mapping[str, Any]) -> None:
     """Change some columns of the claim of that public id."""
-    connection.execute(update(claims).where(claims.c.public_id == id).values(**changes))
+    connection.execute(_CHANGE, {"public": id, **changes})
 
 
 def known(connection: Connection, keys: Collection[str]) -> set[str]:

@@ -5,17 +5,34 @@ A target is owed one delivery for a source, by the URLs as they are written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, true, update
+from sqlalchemy import Connection, Update, bindparam, insert, select, update
 
 from linkback.model import Delivery, Outcome
 from linkback.store import rows
 from linkback.store.keys import digest, parts, row_number
 from linkback.store.schema import deliveries
+
+_BY_ID = select(deliveries).where(deliveries.c.id == bindparam("of"))
+_SINCE = select(deliveries.c.owed, deliveries.c.outcome).where(
+    deliveries.c.id == bindparam("of"), deliveries.c.revision > bindparam("seen")
+)
+_LOCK = select(deliveries.c.id).where(deliveries.c.id == bindparam("of")).with_for_update()
+_CHANGE = update(deliveries).where(deliveries.c.id == bindparam("of"))
+_IF = {
+    "if_revision": deliveries.c.revision == bindparam("if_revision"),
+    "if_outcome": deliveries.c.outcome == bindparam("if_outcome"),
+}
+
+
+@cache
+def _change(conditions: Collection[str]) -> Update:
+    return _CHANGE.where(*(_IF[name] for name in conditions))
 
 
 def add(connection: Connection, site: str, owed: Sequence[Delivery], now: datetime) -> list[Delivery]:
@@ -41,24 +58,21 @@ def change(
     outcome: Outcome | None = None,
 ) -> bool:
     """Change some columns of the delivery of that id, if it has that revision and that outcome; false where not."""
-    chosen = update(deliveries).where(
-        deliveries.c.id == row_number(id),
-        true() if revision is None else deliveries.c.revision == revision,
-        true() if outcome is None else deliveries.c.outcome == outcome.value,
-    )
-    return connection.execute(chosen.values(**changes)).rowcount == 1
+    given = {"if_revision": revision, "if_outcome": None if outcome is None else outcome.value}
+    asked = {name: value for name, value in given.items() if value is not None}
+    statement = _change(frozenset(asked))
+    return connection.execute(statement, {"of": row_number(id), **asked, **changes}).rowcount == 1
 
 
 def find(connection: Connection, id: str) -> Delivery | None:
     """The delivery of that id."""
-    row = connection.execute(select(deliveries).where(deliveries.c.id == row_number(id))).first()
+    row = connection.execute(_BY_ID, {"of": row_number(id)}).first()
     return None if row is None else rows.delivery(row)
 
 
 def since(connection: Connection, id: str, revision: int) -> Any:
     """The `owed` and `outcome` of the delivery of that id, None where it is of no later revision."""
-    chosen = select(deliveries.c.owed, deliveries.c.outcome).where(deliveries.c.id == row_number(id))
-    return connection.execute(chosen.where(deliveries.c.revision > revision)).first()
+    return connection.execute(_SINCE, {"of": row_number(id), "seen": revision}).first()
 
 
 def listed(connection: Connection, site: str | None, source: str | None, *, lock: bool = False) -> list[Delivery]:
@@ -73,4 +87,4 @@ def listed(connection: Connection, site: str | None, source: str | None, *, lock
 
 def lock(connection: Connection, id: str) -> None:
     """Have the row of a delivery to oneself until the transaction ends."""
-    connection.execute(select(deliveries.c.id).where(deliveries.c.id == row_number(id)).with_for_update()).first()
+    connection.execute(_LOCK, {"of": row_number(id)}).first()

@@ -20,7 +20,7 @@ from linkback.store.rows import standing
 from linkback.store.tables import C, Tables
 
 #: how many deliveries of one post are due in the same second: the posts of others wait for no more than these
-_AT_ONCE = 20
+_AT_ONCE = 64
 #: what a post that comes out at another time takes along
 _WAITING = frozenset({Outcome.QUEUED, Outcome.FAILED})
 

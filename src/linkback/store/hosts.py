@@ -20,23 +20,28 @@ _SLOTS = (
     .order_by(hosts.c.key)
     .with_for_update()
 )
+_LOCKED = select(hosts).where(hosts.c.key == bindparam("of")).with_for_update()
 _ADD = insert(hosts)
-_TAKE = update(hosts).where(hosts.c.key == bindparam("of")).values(next_slot=bindparam("slot"))
+_CHANGE = update(hosts).where(hosts.c.key == bindparam("of"))
+_TAKE = _CHANGE.values(next_slot=bindparam("slot"))
+_LET_GO = (
+    update(hosts).where(hosts.c.holder.in_(bindparam("holders", expanding=True))).values(busy_until=None, holder=None)
+)
 
 
 def locked(connection: Connection, host: str) -> Any:
     """The row of a host, to oneself until the transaction ends; None where there is none."""
-    return connection.execute(select(hosts).where(hosts.c.key == digest(host)).with_for_update()).first()
+    return connection.execute(_LOCKED, {"of": digest(host)}).first()
 
 
 def add(connection: Connection, host: str, values: Mapping[str, Any]) -> None:
     """Write the row of a host that has none."""
-    connection.execute(insert(hosts).values(key=digest(host), host=host, **values))
+    connection.execute(_ADD, {"key": digest(host), "host": host, **values})
 
 
 def change(connection: Connection, host: str, values: Mapping[str, Any]) -> None:
     """Change some columns of a host's row."""
-    connection.execute(update(hosts).where(hosts.c.key == digest(host)).values(**values))
+    connection.execute(_CHANGE, {"of": digest(host), **values})
 
 
 def next_slots(connection: Connection, names: Collection[str]) -> dict[str, datetime]:
@@ -66,7 +71,7 @@ def put(connection: Connection, spread: Spread) -> None:
 
 def let_go(connection: Connection, holders: Sequence[str]) -> None:
     """End the holds of these names."""
-    connection.execute(update(hosts).where(hosts.c.holder.in_(holders)).values(busy_until=None, holder=None))
+    connection.execute(_LET_GO, {"holders": holders})
 
 
 def rest(connection: Connection, host: str, until: datetime) -> None:

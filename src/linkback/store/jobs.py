@@ -7,11 +7,12 @@ Rule 2: what every claim needs is a statement that is made once: to make it agai
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, insert, select, true, update
 
 from linkback.model import Job, JobKind
 from linkback.store import Backlog, rows
@@ -25,6 +26,10 @@ _REMOVE = delete(jobs).where(_ABOUT)
 _SUBJECTS = select(jobs.c.subject).where(
     jobs.c.kind == bindparam("of"), jobs.c.subject.in_(bindparam("among", expanding=True))
 )
+
+_OURS = and_(jobs.c.id == bindparam("of"), jobs.c.leases == bindparam("held"), jobs.c.leased_until.is_not(None))
+_CHANGE, _END = update(jobs).where(_OURS), delete(jobs).where(_OURS)
+_TAKE = update(jobs).where(jobs.c.id == bindparam("of"), jobs.c.leases == bindparam("before"))
 
 
 def add_all(connection: Connection, site: str, kind: JobKind, due: Mapping[str, datetime]) -> None:
@@ -62,25 +67,31 @@ def lease(
     id: int | None,
 ) -> list[Job]:
     """Take up to `limit` jobs of a site, of a kind and of an id, or of any, due and free, the longest due first."""
-    wanted = select(jobs).where(jobs.c.due <= now, _among(site, kind), true() if id is None else jobs.c.id == id)
-    first = wanted.order_by(jobs.c.due, jobs.c.id).limit(max(limit, 0))
-    # workers on a server do not wait for each other; SQLite has no such words and lets one write at a time
-    found = connection.execute(first.with_for_update(skip_locked=True)).all()
+    given = {"site": None if site is None else digest(site), "sort": None if kind is None else kind.value, "number": id}
+    asked = {name: value for name, value in given.items() if value is not None}
+    found = connection.execute(_due(frozenset(asked)), {**asked, "now": now, "most": max(limit, 0)}).all()
     taken = [rows.job(row, leased=True) for row in found]
     return [job for job in taken if _take(connection, job, until)]
 
 
+@cache
+def _due(asked: Collection[str]) -> Select[*tuple[object, ...]]:
+    columns = {"site": jobs.c.site_key, "sort": jobs.c.kind, "number": jobs.c.id}
+    wanted = select(jobs).where(jobs.c.due <= bindparam("now"), *(columns[name] == bindparam(name) for name in asked))
+    # workers on a server do not wait for each other; SQLite has no such words and lets one write at a time
+    return wanted.order_by(jobs.c.due, jobs.c.id).limit(bindparam("most")).with_for_update(skip_locked=True)
+
+
 def _take(connection: Connection, job: Job, until: datetime) -> bool:
     # another worker may have been faster where reads do not wait for writers
-    untouched = and_(jobs.c.id == job.id, jobs.c.leases == job.lease - 1)
+    untouched = {"of": job.id, "before": job.lease - 1}
     taken = {"attempts": job.attempts, "leases": job.lease, "due": until, "leased_until": until}
-    return connection.execute(update(jobs).where(untouched).values(**taken)).rowcount == 1
+    return connection.execute(_TAKE, {**untouched, **taken}).rowcount == 1
 
 
 def hold(connection: Connection, job: Job, until: datetime) -> bool:
     """Keep a job until a time; False, and nothing done, where the lease is not ours any more."""
-    held = update(jobs).where(_ours(job)).values(due=until, leased_until=until)
-    return connection.execute(held).rowcount == 1
+    return connection.execute(_CHANGE, {**_ours(job), "due": until, "leased_until": until}).rowcount == 1
 
 
 def give_back(connection: Connection, job: Job, due: datetime | None, *, counted: bool = True) -> bool:
@@ -89,13 +100,13 @@ def give_back(connection: Connection, job: Job, due: datetime | None, *, counted
     False, and nothing done, where the lease is not ours any more. An attempt that was none is not `counted`.
     """
     attempts = job.attempts if counted else job.attempts - 1
-    back = update(jobs).where(_ours(job)).values(due=due, leased_until=None, attempts=attempts)
-    return connection.execute(back).rowcount == 1
+    back = {"due": due, "leased_until": None, "attempts": attempts}
+    return connection.execute(_CHANGE, {**_ours(job), **back}).rowcount == 1
 
 
 def end(connection: Connection, job: Job) -> bool:
     """Take a job away; False, and nothing done, where the lease is not ours any more."""
-    return connection.execute(delete(jobs).where(_ours(job))).rowcount == 1
+    return connection.execute(_END, _ours(job)).rowcount == 1
 
 
 def parked(connection: Connection, site: str | None) -> list[Job]:
@@ -110,8 +121,8 @@ def revive(connection: Connection, job: Job, due: datetime) -> bool:
     return connection.execute(update(jobs).where(waiting).values(due=due, attempts=0)).rowcount == 1
 
 
-def _ours(job: Job) -> ColumnElement[bool]:
-    return and_(jobs.c.id == job.id, jobs.c.leases == job.lease, jobs.c.leased_until.is_not(None))
+def _ours(job: Job) -> dict[str, int]:
+    return {"of": job.id, "held": job.lease}
 
 
 def due(connection: Connection, until: datetime, limit: int, site: str | None) -> list[tuple[int, datetime]]:

@@ -29,6 +29,16 @@ _WITH_PROTOCOLS = (
     .join_from(mentions, mention_protocols, isouter=True)
     .order_by(mentions.c.received, mentions.c.id, mention_protocols.c.position)
 )
+_LOCKED = select(mentions).where(mentions.c.key == bindparam("pair")).with_for_update()
+_FOR = _WITH_PROTOCOLS.where(mentions.c.key == bindparam("pair"))
+_ADD = insert(mentions)
+_CHANGE = update(mentions).where(mentions.c.id == bindparam("of"))
+_KNOWN = (
+    select(mention_protocols.c.protocol)
+    .where(mention_protocols.c.mention_id == bindparam("of"))
+    .order_by(mention_protocols.c.position)
+)
+_UNITE = insert(mention_protocols)
 _ASKED = {
     "pages": mentions.c.page_key.in_(bindparam("pages", expanding=True)),
     # the site of those of a page: SQLite knows of no sizes, and by an index it would read all mentions of the site
@@ -40,12 +50,12 @@ _ASKED = {
 
 def locked(connection: Connection, key: str) -> Any:
     """The row of a pair's mention, to oneself until the transaction ends; None where there is none."""
-    return connection.execute(select(mentions).where(mentions.c.key == key).with_for_update()).first()
+    return connection.execute(_LOCKED, {"pair": key}).first()
 
 
 def add(connection: Connection, verdict: Verdict, mention: Mention) -> int:
     """Write a new mention, without its protocols; give its number."""
-    result = connection.execute(insert(mentions).values(**rows.found(verdict, mention)))
+    result = connection.execute(_ADD, rows.found(verdict, mention))
     (number,) = result.inserted_primary_key or (0,)
     return int(number)
 
@@ -53,19 +63,16 @@ def add(connection: Connection, verdict: Verdict, mention: Mention) -> int:
 def change(connection: Connection, number: int, changes: Mapping[str, Any]) -> None:
     """Change some columns of the mention of that number."""
     if changes:
-        connection.execute(update(mentions).where(mentions.c.id == number).values(**changes))
+        connection.execute(_CHANGE, {"of": number, **changes})
 
 
 def unite(connection: Connection, number: int, protocols: Iterable[str]) -> None:
     """Add the protocols that a mention does not have, after those that it has."""
-    chosen = select(mention_protocols.c.protocol).where(mention_protocols.c.mention_id == number)
-    known = list(connection.scalars(chosen.order_by(mention_protocols.c.position)))
+    known = list(connection.scalars(_KNOWN, {"of": number}))
     for protocol in dict.fromkeys(protocols):
         if protocol not in known:
             known.append(protocol)
-            connection.execute(
-                insert(mention_protocols).values(mention_id=number, protocol=protocol, position=len(known))
-            )
+            connection.execute(_UNITE, {"mention_id": number, "protocol": protocol, "position": len(known)})
 
 
 def find(connection: Connection, id: str) -> Mention | None:
@@ -81,7 +88,7 @@ def pair_of(connection: Connection, id: str) -> tuple[str, str] | None:
 
 def find_for(connection: Connection, key: str) -> Mention | None:
     """The mention of a pair."""
-    return next(iter(_mentions(connection, _WITH_PROTOCOLS.where(mentions.c.key == key), {})), None)
+    return next(iter(_mentions(connection, _FOR, {"pair": key})), None)
 
 
 def listed(
