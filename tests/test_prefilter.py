@@ -106,6 +106,13 @@ def test_parts_of_any_markup_show_what_the_whole_shows(text: str) -> None:
     assert in_parts(text) == whole(text)
 
 
+@given(st.lists(_PIECE, max_size=40).map("".join), st.integers(0, 9_000))
+def test_a_page_that_was_begun_is_read_to_its_end_as_if_at_once(text: str, place: int) -> None:
+    begun = HtmlElements(text, lambda word: False)
+    list(begun.until([place]))
+    assert begun.whole() == read_html(text)
+
+
 def test_no_more_is_read_than_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
 

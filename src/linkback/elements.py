@@ -183,6 +183,14 @@ class Collector:
             self._finish_link()
         return self.document
 
+    def hand_over(self) -> Document:
+        """What was kept, which is not kept here any longer.
+
+        lxml's parsers hold what they speak to until the garbage is collected (figure: hostile).
+        """
+        document, self.document = self.document, Document()
+        return document
+
 
 class Seams:
     """Told elements and strings in their order, says before which string a word has ended that no blank ends.

@@ -96,7 +96,7 @@ def read_html(text: str) -> Document:
     collector = _pass(text)
     if collector.self_closed:
         collector = _pass(without_self_closing(text))
-    return collector.document
+    return collector.hand_over()
 
 
 def _pass(text: str) -> HtmlCollector:
@@ -193,6 +193,12 @@ class HtmlElements:
     def cut(self) -> bool:
         """Whether reading ended before the page."""
         return self._pass.collector.document.cut
+
+    def whole(self) -> Document:
+        """All of the page, read to its end; nothing of it is kept here."""
+        while self._pass.goes_on:
+            self._read_on(len(self._text))
+        return self._pass.collector.hand_over()
 
     @property
     def _final(self) -> bool:

@@ -95,8 +95,9 @@ class Page:
     @cached_property
     def document(self) -> Document:
         """The elements of the body, by the rules of XML where it says that it is XHTML and is well-formed."""
-        # what was read of it so far is not needed any more
-        vars(self).pop("_html", None)
+        begun: HtmlElements | None = vars(self).pop("_html", None)
+        if begun is not None:
+            return begun.whole()
         if self.content_type in _XHTML_TYPES and (document := read_xhtml(self.text)) is not None:
             return document
         return read_html(self.text)
