@@ -125,10 +125,10 @@ def parse(element: Node, base: str) -> Item:
 
 def _soup(element: Node) -> Tag:
     """A page with nothing but an element, without the classes that only look like a microformat's."""
-    from bs4 import BeautifulSoup
+    from bs4 import BeautifulSoup, Tag
     from bs4.element import NavigableString
 
-    holder = BeautifulSoup("", "lxml")
+    holder = BeautifulSoup("", "lxml", element_classes={Tag: _own_original()})
     todo: list[tuple[Node | str, Tag]] = [(element, holder)]
     while todo:
         node, parent = todo.pop()
@@ -170,6 +170,20 @@ def _part_words(holder: Tag) -> None:
 
 def _classes(tag: Tag) -> Collection[str]:
     return tag.get("class") or ()
+
+
+@lru_cache(maxsize=1)
+def _own_original() -> type[Tag]:
+    """Tags as they are before mf2py changes their classes, for all it asks of them then, which is their text.
+
+    Of others it makes a copy before each of its rules for classic microformats (figure: metadata).
+    """
+    from bs4 import Tag
+
+    class Own(Tag):
+        original = property(lambda tag: tag, lambda tag, copied: None)
+
+    return Own
 
 
 @lru_cache(maxsize=1)
