@@ -22,7 +22,7 @@ RAW_TEXT = frozenset({"title", "textarea", "style", "script", "xmp", "iframe", "
 _MAX_TEXT = 1000
 #: a page of a megabyte may have so many that counting them alone takes longer than it may cost (figure: hostile)
 MOST_TAGS = 100_000
-_MOST_KEPT = 25_000
+_MOST_KEPT = 20_000
 # Where trees turn quadratic: attributes on one tag, and nesting (measured; 250 is libxml2's own tree limit).
 _TAME_DEPTH = 200
 _TAME_ATTRIBUTES = 200
