@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import subprocess
 import sys
@@ -29,6 +30,14 @@ def test_it_says_what_the_command_line_would_have_said(
     alone = capsys.readouterr().out
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out == alone
+
+
+def test_a_version_that_nobody_reads_is_no_traceback() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-m", "linkback", "--version"], stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 @pytest.mark.parametrize(("arguments", "code"), [(["--version", "--bogus"], 2), (["--help"], 0), ([], 2)])

@@ -399,7 +399,17 @@ def test_a_call_is_read(body: bytes, claim: Claim) -> None:
 @pytest.mark.parametrize(
     "form", ["<value>{}</value>", "<value><string>{}</string></value>", "<value><string>{}</value>"]
 )
-@pytest.mark.parametrize("start", ["", "<?xml version='1.0' encoding='UTF-8'?>", '<?xml version="1.0"?>', "<?xml?>"])
+@pytest.mark.parametrize(
+    "start",
+    [
+        "",
+        "<?xml version='1.0' encoding='UTF-8'?>",
+        '<?xml version="1.0"?>',
+        "<?xml?>",
+        "<?xml version='1.0\"?>",
+        '<?xml version="1.0" encoding="utf-8\'?>',
+    ],
+)
 def test_a_plain_call_is_read_as_the_parser_reads_it(form: str, start: str) -> None:
     """What is read by its shape alone means the same where a comment leaves it to the parser."""
     methods = ("pingback.ping", "pingback .ping", "a&b", "")

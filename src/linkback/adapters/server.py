@@ -84,7 +84,9 @@ def _leave(number: int, frame: object) -> None:
 def _listen(app: WSGIApplication, bind: str, sockets: dict[int, Any]) -> Any:
     require()
     # that a request waits for a thread is no news, and a line for each would cost more than the request
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    queue = logging.getLogger("waitress.queue")
+    if queue.level == logging.NOTSET:
+        queue.setLevel(logging.ERROR)
     from waitress.server import create_server
     from waitress.wasyncore import close_all
 

@@ -33,7 +33,8 @@ _BARE_AMPERSAND = re.compile(
 _PLAIN_PARAMETER = rb"<param>~<value>(?:<string>([ -%'-;=?-}]*+)</string>|([ -%'-;=?-}]*+))</value>~</param>~"
 _PLAIN_CALL = re.compile(
     (
-        rb"""(?:<\?xml version=["']1\.0["'](?: encoding=["'](?:utf|UTF)-8["'])?+ ?\?>)?+~<methodCall>~"""
+        rb"""(?:<\?xml version=(?:"1\.0"|'1\.0')(?: encoding=(?:"(?:utf|UTF)-8"|'(?:utf|UTF)-8'))?+ ?\?>)?+~"""
+        rb"<methodCall>~"
         rb"<methodName>([A-Za-z.]++)</methodName>~<params>~" + 2 * _PLAIN_PARAMETER + rb"</params>~</methodCall>~"
     ).replace(b"~", rb"[ \t\r\n]*+")
 )
