@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from linkback.markup import read_html
-from linkback.tagsoup import prepare, without_self_closing
+from linkback.markup import HtmlElements, read_html
+from linkback.nodes import build
+from linkback.tagsoup import TEMPLATE_END, prepare, without_self_closing
 
 A = "<a href=T>x</a>"
 
@@ -230,3 +231,25 @@ OTHER_UNITS = ("<a href=x><a>", "<a><template>", "&#99999999999;", "\0", "<!--")
 def test_long_pages_are_read_in_one_go(before: str, unit: str) -> None:
     """A rule that looked back would take minutes here."""
     assert not shown(before + unit * (100_000 // len(unit)))
+
+
+@pytest.mark.parametrize("tag", ["template", "select"])
+def test_a_page_never_learns_the_names_of_the_markers(tag: str) -> None:
+    """Who knew them could make hidden links count."""
+    end = f"</{tag}>"
+    page = (
+        f'<title>one{end}two</title><a rel=webmention href="https://e.example/x{end}">y<textarea>z{end}</textarea></a>'
+        f'<p title="{end}">words<xmp>more{end}</xmp><a href=/last>'
+    )
+    document, built = read_html(page), build(page)
+    told = [document.title, *(text for each in document.elements for text in (each.text, *each.attributes.values()))]
+    told += [text for nodes in built.named.values() for node in nodes for text in (*node.attributes.values(),)]
+    told += [
+        part for nodes in built.named.values() for node in nodes for part in node.contents if isinstance(part, str)
+    ]
+    assert f"https://e.example/x{end}" in told
+    assert not [text for text in told if TEMPLATE_END in text]
+    whole = HtmlElements(page, lambda word: False)
+    assert [each.attributes for each in whole.until([9, 60, len(page)])] == [
+        each.attributes for each in document.elements
+    ]

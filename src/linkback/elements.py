@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 #: elements with an attribute that linkback reads
@@ -94,6 +94,8 @@ class Collector:
         self._depth = 0
         #: the links that are open: their index, -1 for one that is not shown, and their words
         self._open: list[tuple[int, list[str]]] = []
+        #: the indices of those that are shown
+        self._shown: list[int] = []
         self._title: list[str] | None = None
 
     @property
@@ -109,7 +111,7 @@ class Collector:
     @property
     def complete(self) -> int:
         """How many elements have all of their words."""
-        return min((index for index, _ in self._open if index >= 0), default=len(self.document.elements))
+        return self._shown[0] if self._shown else len(self.document.elements)
 
     def measure(self, name: str, attributes: Mapping[str, str]) -> None:
         """An element of any kind begins."""
@@ -131,6 +133,8 @@ class Collector:
         self._counts[name] = position + 1
         if name == "a":
             self._open.append((-1 if hidden else len(self.document.elements), []))
+            if not hidden:
+                self._shown.append(len(self.document.elements))
         if not hidden:
             self.document.elements.append(Element(name, attributes, position, foreign))
 
@@ -141,7 +145,7 @@ class Collector:
 
     def forget_links(self) -> None:
         """Nothing that was found in the body is shown after all."""
-        self._open = []
+        self._open, self._shown = [], []
         self.document.elements = [each for each in self.document.elements if each.name in UNSEEN_LINKS]
 
     def finish(self, name: str) -> None:
@@ -152,17 +156,22 @@ class Collector:
             if name == "a":
                 self._finish_link()
         elif name == "title" and self._title is not None:
-            self.document.title = " ".join("".join(self._title).split())
+            self.document.title = self.words(self._title)
             self._title = None
 
     def _finish_link(self) -> None:
         index, parts = self._open.pop()
         if index < 0:
             return
-        text = " ".join("".join(parts).split())[:_MAX_TEXT]
+        self._shown.pop()
+        text = self.words(parts)[:_MAX_TEXT]
         self.document.elements[index].text = text
         if self._open:
             self._open[-1][1].append(text)
+
+    def words(self, parts: Iterable[str]) -> str:
+        """Text as it is kept, on one line."""
+        return " ".join("".join(parts).split())
 
     def _part_words(self, name: str) -> None:
         """What a block in a link says stands apart from what is around it."""

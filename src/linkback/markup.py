@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from linkback.elements import KEPT, MOST_TAGS, RAW_TEXT, UNSEEN_LINKS, Collector, Document, Element
-from linkback.tagsoup import HtmlCollector, prepare, without_self_closing
+from linkback.tagsoup import TEMPLATE_END, HtmlCollector, prepare, without_self_closing
 
 _HTML = frozenset({"http://www.w3.org/1999/xhtml", ""})
 _SHOWN = _HTML | {"http://www.w3.org/2000/svg", "http://www.w3.org/1998/Math/MathML"}
@@ -134,7 +134,7 @@ class _Pass:
         self.at = end
         try:
             # no copy of a part outlives its use: it may be a megabyte (figure: hostile)
-            self._parser.feed(_encoded(prepare(self._text[part], whole=self._text)))
+            self._parser.feed(self._prepared(part))
             if not self.goes_on:
                 self._parser.close()
         except self._broken:
@@ -145,6 +145,11 @@ class _Pass:
             self._parts.append((end, self.collector.kept))
         else:
             self.collector.close()
+
+    def _prepared(self, part: slice) -> bytes:
+        text = prepare(self._text[part], whole=self._text)
+        self.collector.marked = self.collector.marked or TEMPLATE_END in text
+        return _encoded(text)
 
     def passed(self, end: int) -> bool:
         """Whether every element is known whose tag begins before a place.

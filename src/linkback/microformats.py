@@ -40,6 +40,8 @@ _UTILITIES = frozenset(f"h-{height}" for height in _HEIGHTS)
 # element or a stretch of text; real posts take a few thousand.
 _AFFORDABLE = 150_000
 _RULES = 14
+#: what nobody is shown, and the parser reads all the same where it stands in `<pre>`
+_UNREAD = frozenset({"script", "style", "template"})
 _STRETCH = 200
 
 
@@ -140,7 +142,8 @@ def _soup(element: Node) -> Tag:
             attributes["class"] = [name for name in node.get("class").split() if name not in _UTILITIES]
         tag = holder.new_tag(node.name, attrs=attributes)
         parent.append(tag)
-        todo.extend((child, tag) for child in reversed(node.contents))
+        if node.name not in _UNREAD:
+            todo.extend((child, tag) for child in reversed(node.contents))
     return holder
 
 

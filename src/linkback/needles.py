@@ -13,10 +13,11 @@ from linkback import urls
 
 _RUN = re.compile(r"[A-Za-z0-9_-]+")
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
-#: how a run may be spelt otherwise in a reference: with blanks that do not count, or escapes of its characters
-_SPELT_OTHERWISE = re.compile(r"[\t\n\r]|%(?:2d|3\d|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])")
-#: and how a host may be
-_HOST_OTHERWISE = re.compile(r"[\t\n\r%]|[^\x00-\x7f]")
+#: how the characters of a run may be spelt otherwise in a reference
+_ESCAPED = re.compile(r"%(2d|3\d|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])")
+_BLANKS = str.maketrans("", "", "\t\n\r")
+#: where a host stands in one
+_AUTHORITY = re.compile(r"[\x00-\x20]*[a-z]*:?[/\\]*([^/\\?#]*)")
 
 
 def needles(target: str) -> tuple[str, ...]:
@@ -34,14 +35,23 @@ def needles(target: str) -> tuple[str, ...]:
 
 def look_for(target: str) -> Callable[[str], bool]:
     """A first look at references: whether one may mean `target`."""
-    runs, host = needles(target), urls.host(target)
+    runs, host = needles(target), urls.site_host(target)
     # addresses have many spellings
     name = "" if ":" in host or host[-1:].isdigit() else host
 
     def likely(reference: str) -> bool:
-        text = reference.lower()
-        if not all(run in text for run in runs) and not _SPELT_OTHERWISE.search(text):
-            return False
-        return name in text or _HOST_OTHERWISE.search(text) is not None
+        text = reference.translate(_BLANKS).lower()
+        plain = _ESCAPED.sub(_unescaped, text) if "%" in text else text
+        return all(run in plain for run in runs) and (name in plain or _spelt_otherwise(text))
 
     return likely
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 16)).lower()
+
+
+def _spelt_otherwise(reference: str) -> bool:
+    """Whether a host may be another than its letters say."""
+    found = _AUTHORITY.match(reference)
+    return found is None or "%" in found[1] or not found[1].isascii()

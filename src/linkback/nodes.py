@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 
-from linkback.tagsoup import TEMPLATE_END, prepare
+from linkback.tagsoup import TEMPLATE_END, prepare, unmarked
 
 _NONE: frozenset[str] = frozenset()
 
@@ -55,10 +55,12 @@ class Node:
 class Builder:
     """Receives libxml2's events. `page` holds the tree.
 
-    `named` are all elements of each name, in document order, and `classes` all class names of the page.
+    `named` are all elements of each name, in document order, and `classes` all class names of the page. `marked` says
+    that the text may have markers of `prepare`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, marked: bool) -> None:
+        self._marked = marked
         self.page = Node("", {}, None, False)
         self.named: dict[str, list[Node]] = {}
         self.classes: set[str] = set()
@@ -77,6 +79,8 @@ class Builder:
             self._templates = max(0, self._templates - 1)
         else:
             inert = self._templates > 0
+        if self._marked:
+            attributes = {key: unmarked(value) for key, value in attributes.items()}
         node = Node(name, attributes, self._at, inert)
         self.classes |= node.classes
         self._at.contents.append(node)
@@ -103,7 +107,8 @@ class Builder:
 
     def _finish_text(self) -> None:
         if self._text:
-            self._at.contents.append("".join(self._text))
+            text = "".join(self._text)
+            self._at.contents.append(unmarked(text) if self._marked else text)
             self._text.clear()
 
 
@@ -111,10 +116,11 @@ def build(text: str) -> Builder:
     """The tree of a tame page, unseen parts included. Never raises."""
     from lxml import etree
 
-    builder = Builder()
+    prepared = prepare(text)
+    builder = Builder(marked=TEMPLATE_END in prepared)
     parser = etree.HTMLParser(target=builder, encoding="utf-8", huge_tree=True)
     with contextlib.suppress(etree.LxmlError):
-        parser.feed(prepare(text).encode("utf-8", "replace"))
+        parser.feed(prepared.encode("utf-8", "replace"))
         parser.close()
     builder.close()
     return builder

@@ -44,7 +44,7 @@ class OwnPages:
             raise ConfigurationError(f"{why}: give the blog's address, such as https://bob.example")
         self.url = parsed.href
         self._resolve = resolve
-        self._satisfies = urls.satisfies_loosely if loose else urls.satisfies
+        self._loose = loose
         self._homes = (self.url, *(f"https://{host}" for host in several("hosts", hosts, _HOST)))
 
     def find(self, target: str) -> str:
@@ -89,7 +89,7 @@ class OwnPages:
     @property
     def hosts(self) -> frozenset[str]:
         """The hosts that a page of ours may stand on, without `www.`."""
-        return frozenset(urls.host(home).removeprefix("www.") for home in self._homes)
+        return frozenset(map(urls.site_host, self._homes))
 
     def owns(self, url: str) -> bool:
         """Whether a URL may be a post of ours: under the site's URL, or with `resolve` on one of its hosts."""
@@ -104,13 +104,14 @@ class OwnPages:
     def matcher(self, target: str) -> Callable[[str], bool]:
         """`means_same` for the many links of one page: `resolve` is asked once for each different link, and for no more
         than 1,000 of them."""
+        satisfies = partial(urls.satisfies_loosely, target=target) if self._loose else urls.satisfier(target)
         if self._resolve is None:
-            return partial(self._satisfies, target=target)
+            return satisfies
         page = self._permalink(target)
         known: dict[str, bool] = {}
 
         def matches(link: str) -> bool:
-            if self._satisfies(link, target):
+            if satisfies(link):
                 return True
             name = urls.canonical(link)
             if page is None or name is None or not urls.same_fragment(link, target):

@@ -131,11 +131,18 @@ class Page:
 
     @cached_property
     def _words(self) -> prefilter.Copy:
-        return prefilter.for_words(self.response.body, self.response.charset)
+        return self._copy(prefilter.for_words)
 
     @cached_property
     def _needles(self) -> prefilter.Copy:
-        return prefilter.for_needles(self.response.body, self.response.charset)
+        return self._copy(prefilter.for_needles)
+
+    def _copy(self, make: Callable[[bytes, str], prefilter.Copy]) -> prefilter.Copy:
+        body = self.response.body
+        if self.content_type in _XHTML_TYPES:
+            # references mean what a document type says
+            return prefilter.Copy(None, len(body))
+        return make(body, self.response.charset)
 
     def lacks(self, *words: str) -> bool:
         """Whether it is sure that none of some words (of ASCII letters, in lower case) stands in the page's text."""

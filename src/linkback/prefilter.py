@@ -24,14 +24,12 @@ _SPELT_IN_WORD = re.compile(
 _SPELT_IN_URL = re.compile(
     rb"&(?:#(?:0*(9|1[03]|37|45|4[89]|5[0-7]|6[5-9]|[78]\d|90|95|9[7-9]|1[01]\d|12[0-2])(?!\d)"
     rb"|[xX]0*([9aAdD]|25|2[dD]|3\d|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])(?![0-9a-fA-F]));?"
-    rb"|(Tab|NewLine|percnt|lowbar|UnderBar);)"
+    rb"|(Tab|NewLine|percnt|lowbar|UnderBar|fjlig);)"
 )
-_NAMED = {b"Tab": b"", b"NewLine": b"", b"percnt": b"%", b"lowbar": b"_", b"UnderBar": b"_"}
+_NAMED = {b"Tab": b"", b"NewLine": b"", b"percnt": b"%", b"lowbar": b"_", b"UnderBar": b"_", b"fjlig": b"fj"}
 _ESCAPE = re.compile(rb"%(2d|3\d|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])")
 _LOWER, _BLANKS = bytes(range(256)).lower(), b"\t\n\r"
 _IN_WORDS = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_")
-#: a reference to a blank is no longer
-_REFERENCE = 32
 _VALUE = 1024
 #: more than any page has, few enough that a hostile page costs nothing
 _MOST_VALUES, _MOST_PLACES = 1_000, 1_000
@@ -64,10 +62,11 @@ class Copy:
         if self.lacks(start):
             return True
         text = self._text
-        return text is not None and not any(
-            text[at - 1] not in _IN_WORDS or b"&#" in text[max(0, at - _REFERENCE) : at]
-            for at in (place - len(start) for place in _places(text, start.encode()))
-        )
+        if text is None or re.search(rb"&#x?[0-9a-f]+" + start.encode(), text):
+            # a reference before it may be one to a blank
+            return False
+        places = (place - len(start) for place in _places(text, start.encode()))
+        return all(text[at - 1] in _IN_WORDS for at in places)
 
     def places(self, *words: str) -> Iterator[int]:
         """In order, before which places one of some words may stand."""

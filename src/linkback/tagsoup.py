@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from linkback.elements import EMBEDDING, KEPT, RAW_TEXT, Collector
 
@@ -33,7 +33,8 @@ _CONTENT_NAMES = "applet area br button dd dt hr li listing pre select table tex
 _CONTENT = EMBEDDING.union(_CONTENT_NAMES.split())
 
 # libxml2 closes <template> and <select> at foreign end tags, and misses their own inside an open <div>. A marker
-# element in front of every literal end tag tells when the tokenizer really met one; pages cannot guess its name.
+# element in front of every literal end tag tells when the tokenizer really met one; pages cannot guess its name, nor
+# learn it: see `unmarked`.
 TEMPLATE_END = f"x{secrets.token_hex(8)}"
 _SELECT_END = f"{TEMPLATE_END}s"
 _MARKS = {"template": f"<{TEMPLATE_END}></{TEMPLATE_END}>", "select": f"<{_SELECT_END}></{_SELECT_END}>"}
@@ -78,6 +79,14 @@ def _mark(end: re.Match[str]) -> str:
     return _MARKS.get(end[1].lower(), " ") + end[0]
 
 
+def unmarked(text: str) -> str:
+    """A text or an attribute without the markers that `prepare` put in, where no end tag was meant."""
+    if TEMPLATE_END in text:
+        for mark in _MARKS.values():
+            text = text.replace(mark, "")
+    return text
+
+
 def without_self_closing(text: str) -> str:
     """The text without the slashes that HTML ignores and libxml2 does not, see `HtmlCollector.self_closed`."""
     return _SELF_CLOSED.sub(r"\1>", text)
@@ -96,12 +105,13 @@ def _reads_alike(text: str) -> bool:
 class HtmlCollector(Collector):
     """Receives libxml2's events for a text that `prepare` gave.
 
-    `self_closed` says that it took `<script/>` or the like for a whole element, which HTML does not.
+    `self_closed` says that it took `<script/>` or the like for a whole element, which HTML does not; `marked` is to be
+    set where the text may have markers.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.self_closed = False
+        self.self_closed = self.marked = False
         self._templates = 0
         self._tables = 0
         self._in_select = False
@@ -129,6 +139,8 @@ class HtmlCollector(Collector):
             while self._kind:
                 self._islands.pop()
         if name in KEPT:
+            if self.marked:
+                attributes = {key: unmarked(value) for key, value in attributes.items()}
             hidden = self._lost or self._in_select or self._templates > 0 or self._kind == "math"
             self.keep(name, attributes, foreign=bool(self._kind), hidden=hidden)
         if name in _SELECT_BOUNDS:
@@ -192,6 +204,10 @@ class HtmlCollector(Collector):
             self._raw.append(data)
         elif not self._has_content:
             self._has_content = bool(data.strip(" \t\n\f\r\0\ufffd"))
+
+    def words(self, parts: Iterable[str]) -> str:
+        """Text as it is kept, on one line and without markers."""
+        return super().words([unmarked("".join(parts))] if self.marked else parts)
 
     def comment(self, data: str) -> None:
         """A CDATA section is one in SVG and MathML only; to libxml2 it is a comment that ends at the first `>`."""

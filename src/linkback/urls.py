@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import parse_qsl, quote, unquote, urlencode
@@ -111,10 +112,12 @@ def resolve(reference: str, base: str) -> str | None:
     the literal string. One with blanks or controls, which no claim can name (C-3), as a browser writes it.
     """
     text = clean(reference)
-    url = parse(text, base)
+    absolute = _ABSOLUTE.match(text) is not None
+    # by itself, so that whoever parses the answer finds it parsed
+    url = parse(text) if absolute else parse(text, base)
     if url is None or not url.is_web:
         return None
-    return text if _ABSOLUTE.match(text) and not _FORBIDDEN.search(text) else with_fragment(url)
+    return text if absolute and not _FORBIDDEN.search(text) else with_fragment(url)
 
 
 def endpoint(reference: str, base: str) -> str | None:
@@ -183,12 +186,25 @@ def same_page(one: str, other: str) -> bool:
     return first is not None and first == canonical(other)
 
 
+def satisfier(target: str) -> Callable[[str], bool]:
+    """Whether a link on a page proves a claim about `target` (protocols.md D-30, D-32, D-36), for many links."""
+    page, fragment = canonical(target), _fragment(target)
+
+    def satisfied(link: str) -> bool:
+        found = parse(clean(link))
+        return (
+            found is not None
+            and found.is_web
+            and _ESCAPE.sub(_normal_escape, found.href) == page
+            and (not fragment or _ESCAPE.sub(_normal_escape, found.fragment) == fragment)
+        )
+
+    return satisfied
+
+
 def satisfies(link: str, target: str) -> bool:
-    """Whether a link on a page proves a claim about `target` (protocols.md D-30, D-32, D-36)."""
-    if not same_page(link, target):
-        return False
-    found = parse(clean(link))
-    return found is not None and not found.has_credentials and same_fragment(link, target)
+    """`satisfier`, for one link."""
+    return satisfier(target)(link)
 
 
 def same_fragment(link: str, target: str) -> bool:
@@ -273,12 +289,15 @@ def place(text: str) -> str:
     return (url.host + url.path).rstrip("/") if url else text
 
 
+def site_host(text: str) -> str:
+    """The host a URL leads to, without `www.`; "" where it is no URL."""
+    return host(text).removeprefix("www.")
+
+
 def same_site(one: str, other: str) -> bool:
     """Whether two URLs stand on one host, `www.` apart (protocols.md E-6)."""
-    first, second = host(one).removeprefix("www."), host(other).removeprefix("www.")
-    if not first or not second:
-        return False
-    return first == second
+    first = site_host(one)
+    return bool(first) and first == site_host(other)
 
 
 def served_by(text: str, site: str) -> bool:

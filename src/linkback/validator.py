@@ -43,7 +43,7 @@ def find(
     Raises `SourceGone` where the page declares itself deleted (D-26) and `NoBacklink` otherwise. Webmention 3.2.2.
     """
     if matches is None:
-        matches, named = partial(urls.satisfies, target=target), (target,)
+        matches, named = urls.satisfier(target), (target,)
     proof = partial(Backlink, source=source or page.url, target=target, final_url=page.url)
     match page.kind:
         case Kind.HTML:
@@ -77,15 +77,15 @@ def _in_html(
     page: Page, matches: Matches, proof: Callable[..., Backlink], *, extended: bool, named: Collection[str]
 ) -> Iterator[Backlink]:
     look = partial(_in_elements, resolve=page.resolve, matches=matches, extended=extended)
-    hosts = {urls.host(url) for url in named}
+    hosts = set(map(urls.site_host, named))
     # a reference that is relative to the target's own host need not say where it leads
-    if not named or urls.host(page.url) in hosts:
+    if not named or urls.site_host(page.url) in hosts:
         return look(page.document.elements, proof=proof)
     rarest = [run for url in named for run in needles(url)[:1]]
     known = len(rarest) == len(named)
     if known and page.lacks_needles(*rarest):
         return iter(())
-    if urls.host(page.base) in hosts:
+    if urls.site_host(page.base) in hosts:
         return look(page.document.elements, proof=proof)
     firsts = [look_for(url) for url in named]
     likely = partial(_any, firsts)
