@@ -1,7 +1,10 @@
 """What it costs to find where a page listens: CPU for each page, of linkback, of peers and of the floor, in one run.
 
-The floor is a search of each page's bytes for three words; `same_answers` says that what is read in parts is what one
-pass over the whole page gives. `make peers` makes the environments of the peers.
+The floor is a search of each page's bytes for three words, up to the first of them that is there, and else for
+references that may spell one; `same_answers` says that what is read in parts is what one pass over the whole page
+gives. The peers read whole pages; such as read the first kilobytes only, or know one spelling of one protocol, are
+near us or faster, and miss endpoints. Peers take one turn over the pages, the others the median of five. `make peers`
+makes the environments of the peers.
 """
 
 from __future__ import annotations

@@ -63,7 +63,10 @@ class Figure:
     def end(self, *, check: bool = False) -> int:
         """Print the ratios and their goals; gives the exit code: 1 where one is missed and that was to be checked."""
         missed = [goal.ratio for goal in self.goals if not self._met(goal)]
-        goals = [{**goal.__dict__, "is": significant(self.ratios.get(goal.ratio))} for goal in self.goals]
+        goals = [
+            {**goal.__dict__, "is": significant(self.ratios.get(goal.ratio)), "met": goal.ratio not in missed}
+            for goal in self.goals
+        ]
         ratios = {name: significant(value) for name, value in self.ratios.items()}
         print(
             json.dumps({"figure": self.name, "title": self.title, "ratios": ratios, "goals": goals, "missed": missed})

@@ -1,8 +1,10 @@
 """What it costs to see whether a page links: CPU for each page, of linkback, of peers and of the floor, in one run.
 
-Pages are asked about one of their own links, with the evidence and without what the page says of itself, and about one
-that none has. The floor is a search of each page's bytes for the longest word of the target's path; `same_answers` says
-that the short ways find what a look at every link finds. `make peers` makes the environments of the peers.
+Pages are asked about one of their own links to something else than a home page, wherever on them it stands, with the
+evidence and without what the page says of itself; and about one that none has. The floor is a search of each page's
+bytes for the longest word of the target's path and, where that is missing, for references that may spell it;
+`same_answers` says that the short ways find what a look at every link finds. Peers take one turn over the pages, the
+others the median of five. `make peers` makes the environments of the peers.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ def _beside_the_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
 def lines(name: str, value: float, **row: object) -> list[str]:
     """What the script of a figure prints, whose goal is at most 1.5."""
     goal = {"ratio": "to_floor", "at": "most", "value": 1.5, "says": "times the floor", "is": value}
+    goal["met"] = value <= 1.5
     first = {"figure": name, "method": "linkback", "kind": "linkback", "value": value, "unit": "ms", "pages": 3}
     floor = {"figure": name, "method": "floor", "kind": "floor", "value": 1.0, "unit": "ms"}
     end = {"figure": name, "title": f"The {name}", "ratios": {"to_floor": value}, "goals": [goal], "missed": []}
