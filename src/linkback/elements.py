@@ -187,7 +187,6 @@ class Collector:
 
     def close(self) -> Document:
         """The end of the page, or of what is read of it, which ends all that is open."""
-        self.document.cut = self.full
         while self._open:
             self._finish_link()
         return self.document

@@ -304,9 +304,9 @@ def not_deployed(fetch: Fetch, posts: Mapping[str, bytes]) -> Iterator[str]:
 
 
 def _is_deployed(fetch: Fetch, url: str, body: bytes) -> bool:
-    built = Page(Response(200, (("Content-Type", "text/html"),), body, url))
+    built = Page(Response(200, (("Content-Type", "text/html"),), body, url), own=True)
     try:
-        there = read_source(fetch, url, purpose="looking whether it is deployed")
+        there = read_source(fetch, url, purpose="looking whether it is deployed", own=True)
     except Blocked:
         # no upload would change that
         raise

@@ -51,6 +51,11 @@ class _XhtmlCollector(Collector):
             kept = {"xlink:href" if key == _XLINK_HREF else key: value for key, value in attributes.items()}
             self.keep(name, kept, foreign=namespace not in _HTML, hidden=self._unseen > 0)
 
+    def cut(self) -> Document:
+        """What was read, where that is not all."""
+        self.document.cut = True
+        return self.close()
+
     def end(self, tag: str) -> None:
         self._unseen = max(0, self._unseen - 1)
         self.finish(_split(tag)[1])
@@ -73,6 +78,10 @@ class _ValueCollector:
         self._open.append((name, []))
         self.values += [XmlValue(name, _split(key)[1], value) for key, value in attributes.items()]
 
+    def cut(self) -> list[XmlValue]:
+        """What was read, where that is not all."""
+        return self.values
+
     def end(self, tag: str) -> None:
         name, parts = self._open.pop()
         if text := "".join(parts).strip():
@@ -91,16 +100,16 @@ def _split(name: str) -> tuple[str, str]:
     return namespace[1:], local
 
 
-def read_html(text: str) -> Document:
-    """One pass over a page by the rules of HTML. Never raises."""
-    collector = _pass(text)
+def read_html(text: str, *, whole: bool = False) -> Document:
+    """One pass over a page by the rules of HTML; with `whole` to its end, however many tags it has. Never raises."""
+    collector = _pass(text, whole)
     if collector.self_closed:
-        collector = _pass(without_self_closing(text))
+        collector = _pass(without_self_closing(text), whole)
     return collector.hand_over()
 
 
-def _pass(text: str) -> HtmlCollector:
-    reader = _Pass(text)
+def _pass(text: str, whole: bool) -> HtmlCollector:
+    reader = _Pass(text, whole=whole)
     while reader.goes_on:
         reader.read(len(text))
     return reader.collector
@@ -109,11 +118,12 @@ def _pass(text: str) -> HtmlCollector:
 class _Pass:
     """One pass over a page by the rules of HTML, as far as it is asked to go."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, whole: bool = False) -> None:
         from lxml import etree
 
         self.collector = HtmlCollector()
         self.goes_on = True
+        self._whole = whole
         self._text = text
         self.at = 0
         self._parts: list[tuple[int, int]] = []
@@ -140,7 +150,8 @@ class _Pass:
         except self._broken:
             # nothing that could be an element, or a cut inside one: what was read so far holds
             self.goes_on = False
-        self.goes_on = self.goes_on and not self.collector.full
+        if self.goes_on and self.collector.full and not self._whole:
+            self.goes_on, self.collector.document.cut = False, True
         if self.goes_on:
             self._parts.append((end, self.collector.kept))
         else:
@@ -220,9 +231,9 @@ class HtmlElements:
             self._pass.read(len(self._text))
 
 
-def read_xhtml(text: str) -> Document | None:
-    """One pass by the rules of XML; None where the text is not well-formed or declares entities."""
-    document = _read_xml(text, _XhtmlCollector())
+def read_xhtml(text: str, *, whole: bool = False) -> Document | None:
+    """The same by the rules of XML; None where the text is not well-formed or declares entities."""
+    document = _read_xml(text, _XhtmlCollector(), whole=whole)
     return document if isinstance(document, Document) else None
 
 
@@ -232,7 +243,7 @@ def read_values(text: str) -> list[XmlValue]:
     return values if isinstance(values, list) else []
 
 
-def _read_xml(text: str, collector: _XhtmlCollector | _ValueCollector) -> object:
+def _read_xml(text: str, collector: _XhtmlCollector | _ValueCollector, *, whole: bool = False) -> object:
     from lxml import etree
 
     if "<!ENTITY" in text:
@@ -244,8 +255,8 @@ def _read_xml(text: str, collector: _XhtmlCollector | _ValueCollector) -> object
     try:
         for at in range(0, len(page), _STRETCH):
             parser.feed(bytes(page[at : at + _STRETCH]))
-            if collector.full:
-                return collector.close()
+            if collector.full and not whole:
+                return collector.cut()
         return parser.close()
     except etree.LxmlError:
         return None

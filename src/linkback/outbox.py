@@ -53,7 +53,7 @@ class Outbox:
             raise Refused(Reason.BAD_ARGUMENTS, f"{at} is a time without an offset")
         if html is None and at is not None:
             raise Refused(Reason.BAD_ARGUMENTS, "a post that is to come out later cannot be fetched: give its html")
-        page = read_source(self.fetch, source) if html is None else self._given(source, html)
+        page = read_source(self.fetch, source, own=True) if html is None else self._given(source, html)
         if not page.text.strip(_BLANK):
             # a template that failed must not tell everybody that the link to them is gone
             raise Refused(Reason.BAD_ARGUMENTS, "the post is empty; unpublish is how to tell that it is deleted")
@@ -92,7 +92,7 @@ class Outbox:
         if len(body) > self.outgoing.most_bytes:
             detail = f"the post has {len(body):,} bytes; {self.outgoing.most_bytes:,} are read at most"
             raise Refused(Reason.TOO_LARGE, detail)
-        return Page(Response(200, headers, body, url))
+        return Page(Response(200, headers, body, url), own=True)
 
     def _edit(self, source: str, *, targets: Sequence[str] = (), content: str = "", gone: bool = False) -> Edit:
         return Edit(

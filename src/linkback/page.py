@@ -42,10 +42,14 @@ class Link:
 
 
 class Page:
-    """One fetched page. `url` is where it was found, after redirects."""
+    """One fetched page. `url` is where it was found, after redirects.
 
-    def __init__(self, response: Response) -> None:
+    One of our `own` is read to its end, however many tags it has.
+    """
+
+    def __init__(self, response: Response, *, own: bool = False) -> None:
         self.response = response
+        self._own = own
         self.url = response.url
 
     @property
@@ -98,9 +102,9 @@ class Page:
         begun: HtmlElements | None = vars(self).pop("_html", None)
         if begun is not None:
             return begun.whole()
-        if self.content_type in _XHTML_TYPES and (document := read_xhtml(self.text)) is not None:
+        if self.content_type in _XHTML_TYPES and (document := read_xhtml(self.text, whole=self._own)) is not None:
             return document
-        return read_html(self.text)
+        return read_html(self.text, whole=self._own)
 
     def elements_with(self, attribute: str, *words: str) -> Iterator[Element]:
         """Of the elements of the body, in order, at least those of which an attribute has one of some words (`lacks`).

@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 ACCEPT = "text/html, application/xhtml+xml;q=0.9, application/json;q=0.6, text/plain;q=0.5, */*;q=0.1"
 
 
-def read_source(fetch: Fetch, source: str, *, purpose: str = "verifying") -> Page:
-    """The source page (protocols.md D-20 to D-25).
+def read_source(fetch: Fetch, source: str, *, purpose: str = "verifying", own: bool = False) -> Page:
+    """The source page (protocols.md D-20 to D-25), with `own` one of ours.
 
     Raises `SourceGone` for 410 and 404, `BadStatus` for other errors, `NoBacklink` for an answer without content,
     and what the fetch raises.
@@ -39,7 +39,7 @@ def read_source(fetch: Fetch, source: str, *, purpose: str = "verifying") -> Pag
         raise NoBacklink(Reason.NO_BACKLINK, detail, final_url=response.url)
     if not 200 <= response.status < 300:
         raise BadStatus(source, response.status)
-    return Page(response)
+    return Page(response, own=own)
 
 
 def find_backlink(
