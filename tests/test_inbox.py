@@ -570,16 +570,17 @@ def test_a_claim_that_comes_later_than_that_is_not_lost(
 ) -> None:
     """It came between the look at the page and its record: it gets the answer of its like, or a look of its own."""
     joined: list[ClaimRecord] = []
-    whole = site.store.mention_for
+    whole = site.store.pair
 
-    def late(key: str) -> Mention | None:
+    def late(key: str) -> tuple[list[ClaimRecord], Mention | None]:
+        found = whole(key)
         if not joined:
             joined.append(receive(site))
             joined.append(receive(site, TRACKBACK))
-        return whole(key)
+        return found
 
     first = receive(site)
-    monkeypatch.setattr(site.store, "mention_for", late)
+    monkeypatch.setattr(site.store, "pair", late)
     site.drain()
     assert [now(site, record)[0] for record in (first, *joined)] == [
         ClaimState.SUCCESS,
@@ -1034,11 +1035,11 @@ def test_a_job_without_claims_that_kills_its_workers_ends_too(site: Site, store:
     assert store.next_due() is None
 
 
-@pytest.mark.parametrize("method", ["open_claims", "mention_for", "finish_check"])
+@pytest.mark.parametrize("method", ["begin_check", "pair", "finish_check"])
 def test_a_store_that_fails_during_a_check_keeps_the_job(
     site: Site, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    def full(*arguments: object) -> None:
+    def full(*arguments: object, **named: object) -> None:
         raise StoreError("disk full")
 
     record = receive(site)

@@ -1107,6 +1107,22 @@ def test_a_hosts_sources_are_read_one_after_the_other(store: Storage) -> None:
     assert store.begin_read(two, SOURCE, now=NOON, until=until).granted
 
 
+def test_a_check_begins_with_what_waits_and_the_turn_of_its_source(store: Storage) -> None:
+    other = urls.pair_key(SITE, SOURCE + "/2", PAGE)
+    waiting = replace(record("b"), key=other)
+    store.add_claim(record("a"), due=NOON)
+    store.add_claim(waiting, due=NOON)
+    one, two = store.lease(NOON, NOON + 9 * MINUTE, limit=2)
+    until = NOON + MINUTE
+    assert store.begin_check(one, now=NOON, until=until) == ([record("a")], Turn(True))
+    found, turn = store.begin_check(two, now=NOON, until=until)
+    assert (found, turn.granted) == ([waiting], False)
+    assert turn.due is not None
+    assert turn.due > NOON
+    assert store.begin_check(replace(one, subject="0" * 64), now=NOON, until=until) == ([], Turn(False))
+    assert store.pair(other) == ([waiting], None)
+
+
 # turns at a host
 
 SECOND = timedelta(seconds=1)

@@ -18,7 +18,7 @@ from linkback import upkeep, urls
 from linkback.errors import LinkbackError, Reason, Refused
 from linkback.hooks import Hooks, Loudness, tell
 from linkback.looks import Look, in_their_words, not_deleted, state_of
-from linkback.model import Backlink, Claim, ClaimState, Job, Mention, Status
+from linkback.model import Backlink, Claim, ClaimState, Job, Mention, Status, Turn
 from linkback.ownpages import OwnPages
 from linkback.page import Page
 from linkback.policy import Policy, Retry, takes_away
@@ -111,22 +111,23 @@ class Inbox:
 
         Raises `StoreError`, with nothing recorded, and an exception where the host's `resolve` failed.
         """
-        waiting = self.store.open_claims(job.subject)
+        now = self.now()
+        waiting, turn = self.store.begin_check(job, now=now, until=now + self.lease)
         if not waiting:
             self._look_again(job)
             return
-        if not self._may_read(job, waiting[0].claim):
+        if not self._granted(job, turn):
             return
         reading = self._read(waiting[0].claim)
         # those that came while it was fetched are answered by the same page
-        records = self.store.open_claims(job.subject) or waiting
+        joined, before = self.store.pair(job.subject)
+        records = joined or waiting
         looks = [Look(record, reading.find(record.claim)) for record in records]
-        before = self.store.mention_for(job.subject)
         verdict = self._verdict(job, reading, looks, before)
         if verdict.removed and before is not None and self._still_linked(reading, records, before):
             verdict = replace(verdict, removed=False, claims=[not_deleted(record) for record in verdict.claims])
-        joined = {record.id for record in records} - {record.id for record in waiting}
-        self.store.finish_check(job, replace(verdict, recheck=self._recheck(verdict, before), anew=bool(joined)))
+        anew = bool({record.id for record in records} - {record.id for record in waiting})
+        self.store.finish_check(job, replace(verdict, recheck=self._recheck(verdict, before), anew=anew))
         if verdict.mention is not None:
             self._tell(job.subject, verdict.mention)
         if verdict.removed:
@@ -139,10 +140,8 @@ class Inbox:
         due = upkeep.due(self.policy, verdict.mention or before, self.now())
         return due if due is None or verdict.mention is not None else self.now() + upkeep.GRACE
 
-    def _may_read(self, job: Job, claim: Claim) -> bool:
-        """Have the turn of a source's host, so that one slow host holds one worker; false, and put off, where not."""
-        now = self.now()
-        turn = self.store.begin_read(job, claim.source, now=now, until=now + self.lease)
+    def _granted(self, job: Job, turn: Turn) -> bool:
+        """Whether it is the turn of a source's host, so that one slow host holds one worker; put off where not."""
         if not turn.granted and turn.due is not None:
             self.store.release(job, due=turn.due, counted=False)
         return turn.granted
@@ -164,7 +163,8 @@ class Inbox:
             due = upkeep.due(self.policy, before, now)
             self.store.finish_check(job, Verdict(key=job.subject, page=records[0].page, claims=(), recheck=due))
             return
-        if not self._may_read(job, records[0].claim):
+        turn = self.store.begin_read(job, records[0].claim.source, now=now, until=now + self.lease)
+        if not self._granted(job, turn):
             return
         reading = self._read(records[0].claim)
         looks = [Look(record, reading.find(record.claim)) for record in records]

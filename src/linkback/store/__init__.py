@@ -126,6 +126,9 @@ class Storage(typing.Protocol):
     def open_claims(self, key: str) -> list[ClaimRecord]:
         """The pair's claims that still wait for a check, oldest first."""
 
+    def pair(self, key: str) -> tuple[list[ClaimRecord], Mention | None]:
+        """What `open_claims` and `mention_for` give of a pair at one moment."""
+
     def last_claim(self, key: str, protocol: str) -> ClaimRecord | None:
         """The newest claim for a pair by one protocol."""
 
@@ -172,6 +175,12 @@ class Storage(typing.Protocol):
         """Before a source is read: whether no other of its host is being read, or when to try again.
 
         Where it may be read its host is held, until `until` at most or the end of the job.
+        """
+
+    def begin_check(self, job: Job, *, now: datetime, until: datetime) -> tuple[list[ClaimRecord], Turn]:
+        """The open claims of a job's pair, oldest first, and the turn of the first one's source, as by `begin_read`.
+
+        Without claims no turn is granted, and there is none to wait for.
         """
 
     def ask_turn(self, url: str, *, now: datetime, gap: timedelta) -> datetime | None:

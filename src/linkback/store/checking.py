@@ -9,9 +9,12 @@ Rule 4: a check never changes a status that a person chose, save that a link whi
 
 from __future__ import annotations
 
-from linkback.store import ClaimRecord, Verdict, decisions
+from collections.abc import Sequence
+
+from linkback.model import Job, JobKind
+from linkback.store import ClaimRecord, Verdict, decisions, queue
 from linkback.store.rows import progress
-from linkback.store.tables import C, Claims, Mentions
+from linkback.store.tables import C, Claims, Mentions, Tables
 
 
 def take(claims: Claims[C], connection: C, record: ClaimRecord) -> ClaimRecord | None:
@@ -26,20 +29,41 @@ def take(claims: Claims[C], connection: C, record: ClaimRecord) -> ClaimRecord |
     return record
 
 
-def settle(claims: Claims[C], connection: C, verdict: Verdict, *, again: bool) -> None:
+def finish(tables: Tables[C], connection: C, job: Job, verdict: Verdict) -> None:
+    """Record a verdict and end or postpone its job; a worker that lost its lease leaves what was found since alone."""
+    queue.finish(tables.hosts, connection, job)
+    # the pair's turn is ours, so nobody joins any more
+    waiting = tables.claims.waiting(connection, verdict.key)
+    unanswered = decisions.unanswered(waiting, verdict)
+    again = verdict.again or unanswered
+    # a look that ended in an answer is no dead worker: for claims that came since, the job begins anew
+    anew = again if verdict.anew or (verdict.again is None and unanswered) else None
+    last = None if anew else again
+    if queue.end(tables.jobs, connection, job, last, parked=verdict.parked and not anew):
+        _record(tables.mentions, connection, verdict, late=False)
+        _settle(tables.claims, connection, verdict, waiting, again=again is not None or verdict.parked)
+        following = anew or (verdict.recheck if again is None and not verdict.parked else None)
+        if following is not None:
+            queue.add(tables.jobs, connection, job.site, JobKind.CHECK, job.subject, following)
+    else:
+        _record(tables.mentions, connection, verdict, late=True)
+        _settle_late(tables.claims, connection, verdict, waiting)
+
+
+def _settle(claims: Claims[C], connection: C, verdict: Verdict, waiting: Sequence[ClaimRecord], *, again: bool) -> None:
     """Write the claims' new states, and answer those that asked the same while the check ran.
 
     `again` says that the pair's job goes on; otherwise none of its claims stays open.
     """
     for record in verdict.claims:
         _write(claims, connection, record.id, record, again=again)
-    for id, answer in decisions.joined_answers(claims.waiting(connection, verdict.key), verdict):
+    for id, answer in decisions.joined_answers(waiting, verdict):
         _write(claims, connection, id, answer, again=again)
 
 
-def settle_late(claims: Claims[C], connection: C, verdict: Verdict) -> None:
+def _settle_late(claims: Claims[C], connection: C, verdict: Verdict, waiting: Sequence[ClaimRecord]) -> None:
     """Write what a worker found that had lost its lease: only for claims that nobody has answered since."""
-    still_open = {record.id for record in claims.waiting(connection, verdict.key)}
+    still_open = {record.id for record in waiting}
     for record in verdict.claims:
         if record.id in still_open:
             # the job is another's now, and so is the right to close
@@ -50,7 +74,7 @@ def _write(claims: Claims[C], connection: C, id: str, record: ClaimRecord, *, ag
     claims.change(connection, id, {**progress(record), "open": record.open and again})
 
 
-def record(mentions: Mentions[C], connection: C, verdict: Verdict, *, late: bool) -> None:
+def _record(mentions: Mentions[C], connection: C, verdict: Verdict, *, late: bool) -> None:
     """Write what a check found of a pair: its mention, or that it is gone.
 
     `late` says that the worker had lost its lease: it does not overwrite what a later check found.

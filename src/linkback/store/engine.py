@@ -23,6 +23,7 @@ from linkback.store.dialect import WRITES, Dialect, seconds
 from linkback.store.mysql import MySql
 from linkback.store.postgres import Postgres
 from linkback.store.schema import SCHEMA_REVISION, VERSION_TABLE, metadata
+from linkback.store.shared import Shared, undone_alone
 from linkback.store.sqlite import Sqlite
 
 T = typing.TypeVar("T")
@@ -74,6 +75,7 @@ class Database:
         )
         self._closed = False
         self._abandoned: list[Engine] = []
+        self._shared = Shared(self.write)
         # in memory, all threads share one connection and so one transaction
         self._turn: contextlib.AbstractContextManager[object] = (
             threading.RLock() if dialect.in_memory else contextlib.nullcontext()
@@ -115,12 +117,24 @@ class Database:
         With `turn`, no other transaction that names the same runs at the same time. Raises `Collision` where it was
         undone for another's sake; `repeated` is the answer to that.
         """
+        if (whole := self._shared.current) is not None:
+            with self.border(Collision), undone_alone(whole):
+                yield whole
+            return
         with self.border(Collision), self._turn, self._pen(), self._current().connect() as connection:
             connection.execution_options(**WRITES)
             with connection.begin():
                 if turn is not None:
                     self._dialect.take_turn(connection, turn)
                 yield connection
+
+    def shared(self, work: Callable[[], T]) -> T:
+        """Do some work whose one transaction, of statements alone, may be one with those that come at the same moment.
+
+        It may be done by another thread. Raises what the work does, and `StoreError` where the commit failed.
+        """
+        alone = self._dialect.in_memory or not self._dialect.one_writer
+        return work() if alone else self._shared(work)
 
     @contextlib.contextmanager
     def _pen(self) -> Iterator[None]:

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from linkback import urls
 from linkback.model import Job, JobKind, Turn
 from linkback.store import turns
 from linkback.store.tables import C, Hosts, Jobs
@@ -109,6 +110,12 @@ def begin(
         hosts.change(connection, host, taken)
         return Turn(True)
     return Turn(False, _wait(hosts, connection, host, row, free, now=now, gap=gap))
+
+
+def begin_read(hosts: Hosts[C], connection: C, url: str, job: Job, *, now: datetime, until: datetime) -> Turn:
+    """Let a page be read at `now`, or say when to ask again: no other of its host is read at the same time."""
+    host = turns.read_from(urls.authority(url))
+    return begin(hosts, connection, host, job, now=now, until=until, gap=timedelta(0))
 
 
 def ask(hosts: Hosts[C], connection: C, host: str, *, now: datetime, gap: timedelta) -> datetime | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
@@ -16,9 +19,22 @@ from linkback.store.intake import First, Intake
 from linkback.store.tables import Tables
 from linkback.store.transactional import TransactionalStore
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 _TABLES: Tables[Connection] = Tables(
     claims=claims, mentions=mentions, posts=posts, deliveries=deliveries, hosts=hosts, jobs=jobs
 )
+
+
+def _shared(method: Callable[Concatenate[SqlStore, P], R]) -> Callable[Concatenate[SqlStore, P], R]:
+    """A method that is one transaction, shared with those that come at the same moment."""
+
+    @functools.wraps(method)
+    def shared(self: SqlStore, /, *given: P.args, **named: P.kwargs) -> R:
+        return self._opened.shared(lambda: method(self, *given, **named))
+
+    return shared
 
 
 class SqlStore(TransactionalStore[Connection]):
@@ -37,6 +53,14 @@ class SqlStore(TransactionalStore[Connection]):
         `StoreError` where it cannot be used.
         """
         return cls(Database(read_url(url), create=create))
+
+    # what workers do all the time
+    lease = _shared(TransactionalStore.lease)
+    begin_check = _shared(TransactionalStore.begin_check)
+    finish_check = _shared(TransactionalStore.finish_check)
+    ask_turn = _shared(TransactionalStore.ask_turn)
+    begin_post = _shared(TransactionalStore.begin_post)
+    finish_delivery = _shared(TransactionalStore.finish_delivery)
 
     def add_first(self, record: ClaimRecord, *, due: datetime, pace: Pace | None = None) -> bool:
         """Record the first claim of a pair, and its job, in one transaction with those that come at the same moment.

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event
+from sqlalchemy.exc import OperationalError
 
 from linkback.errors import StoreError
 from linkback.store.dialect import Dialect, seconds
@@ -135,5 +136,10 @@ def _on_connect(connection: sqlite3.Connection, record: object) -> None:
 
 
 def _on_begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("linkback_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    words = "BEGIN IMMEDIATE" if connection.get_execution_options().get("linkback_writes", False) else "BEGIN"
+    driver: Any = connection.connection.dbapi_connection
+    try:
+        # by SQLAlchemy it would cost as much as a statement that does something (backlog drain)
+        driver.execute(words)
+    except sqlite3.OperationalError as error:
+        raise OperationalError(words, None, error) from error

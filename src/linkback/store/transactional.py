@@ -14,7 +14,7 @@ from typing import Generic
 from linkback import urls
 from linkback.errors import Reason, Refused, StoreError
 from linkback.model import Delivery, Job, JobKind, Mention, Outcome, Status, Turn
-from linkback.store import Backlog, ClaimRecord, Edit, Pace, Verdict, checking, decisions, edits, queue, turns
+from linkback.store import Backlog, ClaimRecord, Edit, Pace, Verdict, checking, decisions, edits, queue
 from linkback.store.collisions import repeated
 from linkback.store.keys import row_number
 from linkback.store.rows import standing
@@ -69,6 +69,11 @@ class TransactionalStore(Generic[C]):
         with self._database.read() as connection:
             return self._tables.claims.waiting(connection, key)
 
+    def pair(self, key: str) -> tuple[list[ClaimRecord], Mention | None]:
+        """What `open_claims` and `mention_for` give of a pair at one moment."""
+        with self._database.read() as connection:
+            return self._tables.claims.waiting(connection, key), self._tables.mentions.find_for(connection, key)
+
     def last_claim(self, key: str, protocol: str) -> ClaimRecord | None:
         """The newest claim for a pair by one protocol."""
         with self._database.read() as connection:
@@ -83,21 +88,7 @@ class TransactionalStore(Generic[C]):
         job, and whatever was found since, alone.
         """
         with self._database.write(verdict.key) as connection:
-            queue.finish(self._tables.hosts, connection, job)
-            unanswered = decisions.unanswered(self._tables.claims.waiting(connection, verdict.key), verdict)
-            again = verdict.again or unanswered
-            # a look that ended in an answer is no dead worker: for claims that came since, the job begins anew
-            anew = again if verdict.anew or (verdict.again is None and unanswered) else None
-            last = None if anew else again
-            if queue.end(self._tables.jobs, connection, job, last, parked=verdict.parked and not anew):
-                checking.record(self._tables.mentions, connection, verdict, late=False)
-                checking.settle(self._tables.claims, connection, verdict, again=again is not None or verdict.parked)
-                following = anew or (verdict.recheck if again is None and not verdict.parked else None)
-                if following is not None:
-                    queue.add(self._tables.jobs, connection, job.site, JobKind.CHECK, job.subject, following)
-            else:
-                checking.record(self._tables.mentions, connection, verdict, late=True)
-                checking.settle_late(self._tables.claims, connection, verdict)
+            checking.finish(self._tables, connection, job, verdict)
 
     @repeated
     def _record_edit(self, edit: Edit) -> list[Delivery]:
@@ -149,9 +140,18 @@ class TransactionalStore(Generic[C]):
     @repeated
     def begin_read(self, job: Job, url: str, *, now: datetime, until: datetime) -> Turn:
         """Before a source is read: whether no other of its host is being read, or when to try again."""
-        host = turns.read_from(urls.authority(url))
         with self._database.write(job.subject) as connection:
-            return queue.begin(self._tables.hosts, connection, host, job, now=now, until=until, gap=timedelta(0))
+            return queue.begin_read(self._tables.hosts, connection, url, job, now=now, until=until)
+
+    @repeated
+    def begin_check(self, job: Job, *, now: datetime, until: datetime) -> tuple[list[ClaimRecord], Turn]:
+        """The open claims of a job's pair, oldest first, and the turn of the first one's source, as by `begin_read`."""
+        with self._database.write(job.subject) as connection:
+            waiting = self._tables.claims.waiting(connection, job.subject)
+            if not waiting:
+                return [], Turn(False)
+            source = waiting[0].claim.source
+            return waiting, queue.begin_read(self._tables.hosts, connection, source, job, now=now, until=until)
 
     @repeated
     def ask_turn(self, url: str, *, now: datetime, gap: timedelta) -> datetime | None:
