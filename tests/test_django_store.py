@@ -27,7 +27,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext, override_settings
 
 from linkback.errors import StoreError
-from linkback.jobs import External, Step, Wait
+from linkback.jobs import Embedded, External, Step, Wait
 from linkback.model import Claim, ClaimState, JobKind
 from linkback.policy import Policy
 from linkback.site import Site
@@ -727,6 +727,25 @@ def test_a_thread_that_fails_keeps_no_connection(store: DjangoStore) -> None:
 
     DjangoRunner(runner, store.using).attach(breaks, lambda: None)
     assert beside(work)()
+
+
+def test_a_thread_that_ends_leaves_no_connection_behind(store: DjangoStore) -> None:
+    """Also where threads keep theirs while they sleep."""
+    runner, both = Embedded(2), threading.Barrier(3)
+    opened_by: list[Any] = []
+
+    def step() -> bool:
+        if connections[store.using].connection is None:
+            assert store.lease(NOON, NOON) == []
+            opened_by.append(connections[store.using])
+            both.wait(30)
+        return False
+
+    DjangoRunner(runner, store.using, keep=True).attach(step, lambda: None)
+    runner.call(2)
+    both.wait(30)
+    runner.stop(30)
+    assert [each.connection for each in opened_by] == [None, None]
 
 
 @pytest.mark.parametrize("kind", ["django sqlite file", *ON_SERVERS])

@@ -245,6 +245,19 @@ def test_nothing_is_leased_where_nothing_is_asked_for(store: Storage, limit: int
     assert store.lease(NOON, NOON + MINUTE, limit=limit) == []
 
 
+def test_a_job_says_whether_who_had_it_before_left_it(store: Storage) -> None:
+    """Until it is begun, or given back by whoever began it."""
+    store.add_claim(record("a"), due=NOON)
+    (first,) = store.lease(NOON, NOON + MINUTE)
+    (left,) = store.lease(NOON + MINUTE, NOON + 2 * MINUTE)
+    store.release(left, due=NOON + MINUTE, counted=False)
+    (again,) = store.lease(NOON + MINUTE, NOON + 2 * MINUTE)
+    store.release(again, due=NOON + MINUTE)
+    (last,) = store.lease(NOON + MINUTE, NOON + 2 * MINUTE)
+    assert [each.abandoned for each in (first, left, again, last)] == [False, True, True, False]
+    assert [each.attempts for each in (first, left, again, last)] == [1, 2, 2, 3]
+
+
 def test_a_released_job_is_due_at_the_time_given(store: Storage) -> None:
     store.add_claim(record("a"), due=NOON)
     job = take(store)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from linkback import forks
 from linkback.errors import StoreError
 from linkback.jobs import Embedded, External, Runner
 from linkback.model import Job, JobKind
-from linkback.work import Work
+from linkback.work import LEASE_SECONDS, Work
 
 #: how long a test waits for what comes at once; reached only where something is broken
 PATIENCE = 30.0
@@ -198,7 +198,8 @@ def test_of_jobs_that_may_end_their_workers_one_is_begun_at_a_time(runner: Embed
     """Otherwise each death would count against all that were in hand with the one that it was."""
     store, doing = Queue(6), Doing(*range(6))
     store.due[1:] = [
-        replace(job, attempts=attempts) for job, attempts in zip(store.due[1:], (3, 2, 3, 4, 1), strict=True)
+        replace(job, abandoned=abandoned)
+        for job, abandoned in zip(store.due[1:], (True, False, True, True, False), strict=True)
     ]
     jobs = list(store.due)
     work(store, runner, doing)
@@ -207,6 +208,50 @@ def test_of_jobs_that_may_end_their_workers_one_is_begun_at_a_time(runner: Embed
     assert sorted(doing.begun) == [0, 1, 2, 5]
     assert store.released == [((jobs[3], jobs[4]), False)]
     doing.let_go.set()
+
+
+def test_what_is_leased_while_the_work_is_stopped_is_given_back(runner: Embedded) -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    class Slow(Queue):
+        def lease(self, *times: datetime, **asked_for: Any) -> list[Job]:
+            asked.set()
+            assert answer.wait(PATIENCE)
+            return super().lease(*times, **asked_for)
+
+    store, doing = Slow(3), Doing()
+    stopped, jobs = work(store, runner, doing), tuple(store.due)
+    runner.nudge()
+    assert asked.wait(PATIENCE)
+    stopped.stop(0.0)
+    answer.set()
+    runner.settle()
+    assert (store.released, doing.begun) == ([(jobs, False)], [])
+
+
+def test_a_job_that_was_ready_for_longer_than_its_lease_is_not_begun(
+    runner: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, doing = Queue(3), Doing(0)
+    late = work(store, runner, doing)
+    alone(runner, doing, monkeypatch)
+    late.clock = lambda: NOW + timedelta(seconds=LEASE_SECONDS)
+    assert late.step() is False
+    assert doing.begun == [0]
+    doing.let_go.set()
+
+
+def test_a_drain_waits_also_for_what_other_threads_begin_meanwhile(runner: Embedded) -> None:
+    store, doing = Queue(4), Doing(*range(4))
+    drained = work(store, runner, doing)
+    runner.nudge()
+    assert doing.until(lambda: len(doing.begun) == 4)
+    left: list[int] = []
+    thread = threading.Thread(target=lambda: left.append(drained.drain() + len(doing.ended)))
+    thread.start()
+    doing.let_go.set()
+    thread.join(PATIENCE)
+    assert left == [4]
 
 
 def test_a_child_has_nothing_of_what_its_parent_leased(runner: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,6 +95,8 @@ class Embedded:
         self._step: Step | None = None
         self._wait: Wait = lambda: None
         self._stopping = False
+        #: called by each thread when it ends, to let go of what is its own
+        self.leave: Callable[[], None] = lambda: None
         self._begin()
         in_child(self, Embedded._begin)
 
@@ -166,6 +168,10 @@ class Embedded:
         try:
             self._loop(step)
         finally:
+            try:
+                self.leave()
+            except Exception:
+                log.exception("what belonged to a thread that ends could not be let go of")
             with self._wake, contextlib.suppress(ValueError):
                 self._threads.remove(threading.current_thread())
                 self._ended.notify_all()

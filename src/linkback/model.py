@@ -309,7 +309,8 @@ class Job:
 
     `attempts` counts this attempt too: it is written before the work begins, so that a job
     that kills its worker is still counted. `lease` counts how often the job was taken, and so tells one lease from
-    another. `site` is the URL of the site that it is for.
+    another. `site` is the URL of the site that it is for. `abandoned` says that whoever had it before neither ended it
+    nor gave it back.
     """
 
     id: int
@@ -318,6 +319,7 @@ class Job:
     attempts: int
     lease: int = 1
     site: str = ""
+    abandoned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

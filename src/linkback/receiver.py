@@ -6,10 +6,12 @@ Rule: what a stranger may ask again and again costs one look, and only the backl
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Collection, Mapping
 
 from linkback import extract, urls, validator
 from linkback.errors import BadStatus, LinkbackError, NoBacklink, Reason, Refused, SourceGone
+from linkback.forks import in_child
 from linkback.model import Backlink, Claim
 from linkback.ownpages import OwnPages
 from linkback.page import Page
@@ -63,10 +65,26 @@ def find_backlink(
     return describe(page, found)
 
 
+class _Places:
+    """Room for so many pages that are described at once: one may take 30 megabytes, and more at a time is no faster."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._begin()
+        in_child(self, _Places._begin)
+
+    def _begin(self) -> None:
+        self.free = threading.BoundedSemaphore(self._number)
+
+
+_places = _Places(4)
+
+
 def describe(page: Page, backlink: Backlink, excerpt_style: ExcerptStyle = "default") -> Backlink:
     """The backlink with what its page says of itself; as it is, and the failure logged, where that cannot be read."""
     try:
-        return extract.describe(page, backlink, excerpt_style)
+        with _places.free:
+            return extract.describe(page, backlink, excerpt_style)
     except Exception:
         log.exception("could not describe %s", page.url)
         return backlink

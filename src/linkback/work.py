@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 LEASE_SECONDS = 120
 #: where another worker has what is due in its hands this very moment
 _SHORTEST_PAUSE, _LONGEST_STUCK = 0.05, 1.0
-#: of jobs that were begun so often before, one is begun at a time; the next after a second
-_SUSPECT, _APART = 3, timedelta(seconds=1)
+#: of jobs that others abandoned, one is begun at a time; the next after a second
+_APART = timedelta(seconds=1)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -52,9 +52,11 @@ class Work:
         self.runner.attach(self._next, self._seconds_to_next)
 
     def _begin(self) -> None:
-        # leased, for threads that are called to do them; and begun
-        self._ready: deque[Job] = deque()
+        # leased until a time, for threads that are called to do them; begun; and of these those of the runner's threads
+        self._ready: deque[tuple[Job, datetime]] = deque()
         self._in_hand: set[Job] = set()
+        self._in_background: set[Job] = set()
+        self._stopped = False
         self._lock, self._asking = threading.Lock(), threading.Lock()
         # how many leases were asked for, and which of them was the last to get all that was due
         self._asked, self._all = 0, 0
@@ -68,7 +70,7 @@ class Work:
         """
         job = self._ready_one(kind, id)
         if job is None:
-            job, _ = self._lease(1, kind, id)
+            job, *_ = self._lease(1, kind, id)
         if job is None:
             return False
         self._do(job)
@@ -85,15 +87,19 @@ class Work:
             if job is None and self._all <= before:
                 self._asked += 1
                 room = self._room(others)
-                job, leased = self._lease(room)
-                if leased < room:
+                job, leased, all_due = self._lease(room)
+                if all_due:
                     self._all = self._asked
         if job is None:
             return False
         if others is not None:
             # one for each of the other jobs, and one to look out for what comes meanwhile
             others.call(leased)
-        self._do(job)
+        self._in_background.add(job)
+        try:
+            self._do(job)
+        finally:
+            self._in_background.discard(job)
         return True
 
     def _room(self, others: Embedded | None) -> int:
@@ -101,28 +107,40 @@ class Work:
         with self._lock:
             return 1 if others is None else max(1, others.threads - len(self._in_hand) - len(self._ready))
 
-    def _lease(self, limit: int, kind: JobKind | None = None, id: int | None = None) -> tuple[Job | None, int]:
-        """Lease due jobs and take the first in hand; with their number. The others are ready."""
+    def _lease(self, limit: int, kind: JobKind | None = None, id: int | None = None) -> tuple[Job | None, int, bool]:
+        """Lease due jobs and take the first in hand; with their number, and whether no more are due. The others are
+        ready."""
         now = self.clock()
         until = now + timedelta(seconds=LEASE_SECONDS)
         leased = self.store.lease(now, until, site=self.site, kind=kind, id=id, limit=limit)
-        if suspects := [job for job in leased if job.attempts >= _SUSPECT][1:]:
+        all_due = len(leased) < limit
+        if suspects := [job for job in leased if job.abandoned][1:]:
             # one of them may end its workers, and what is in hand with it each time would seem to do so too
             self._give_back(suspects, due=now + _APART, counted=False)
             leased = [job for job in leased if job not in suspects]
         with self._lock:
-            self._in_hand.update(leased[:1])
-            self._ready.extend(leased[1:])
-        return next(iter(leased), None), len(leased)
+            stopped = self._stopped
+            if not stopped:
+                self._in_hand.update(leased[:1])
+                self._ready.extend((job, until) for job in leased[1:])
+        if stopped:
+            # it was stopped meanwhile, and looks at nothing any more
+            self._give_back(leased, due=now, counted=False)
+            return None, 0, True
+        return next(iter(leased), None), len(leased), all_due
 
     def _ready_one(self, kind: JobKind | None = None, id: int | None = None) -> Job | None:
         """Take in hand a job that is ready, of one kind or of any, or that of an id."""
+        now = self.clock()
         with self._lock:
-            fits = (job for job in self._ready if kind in (None, job.kind) and id in (None, job.id))
-            if (job := next(fits, None)) is not None:
-                self._ready.remove(job)
-                self._in_hand.add(job)
-            return job
+            # what was leased too long ago is another's, or is to be had anew
+            self._ready = deque(each for each in self._ready if each[1] > now)
+            fits = (each for each in self._ready if kind in (None, each[0].kind) and id in (None, each[0].id))
+            if (found := next(fits, None)) is None:
+                return None
+            self._ready.remove(found)
+            self._in_hand.add(found[0])
+            return found[0]
 
     def _do(self, job: Job) -> None:
         try:
@@ -139,7 +157,7 @@ class Work:
         while True:
             while self.step(kind, seen=seen):
                 done += 1
-            self.runner.settle()
+            self._settle()
             due = self.store.next_due(site=self.site, kind=kind)
             wait = math.inf if due is None else (due - self.clock()).total_seconds()
             before = self.clock()
@@ -150,6 +168,12 @@ class Work:
             if self.clock() <= before:
                 # a clock that stands still, as in a test, would have us wait for ever
                 return done
+
+    def _settle(self) -> None:
+        """Wait for what the runner's threads have in hand, also for what they begin meanwhile; a job waits for none."""
+        self.runner.settle()
+        while crew() is None and self._in_background:
+            self.runner.settle()
 
     def _seconds_to_next(self) -> float | None:
         due = self.store.next_due(site=self.site)
@@ -170,7 +194,8 @@ class Work:
         """Stop the background work, waiting at most `timeout` seconds, and give back what nobody has begun."""
         self.runner.stop(timeout)
         with self._lock:
-            left = list(self._ready)
+            self._stopped = True
+            left = [job for job, _ in self._ready]
             self._ready.clear()
         self._give_back(left, due=self.clock(), counted=False)
 

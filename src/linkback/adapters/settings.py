@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from linkback import urls
 from linkback.errors import ConfigurationError
 from linkback.fetch import Openers, make_fetcher
-from linkback.jobs import Embedded, External, Runner
+from linkback.jobs import MOST_THREADS, Embedded, External, Runner
 from linkback.ownpages import Resolve
 from linkback.policy import Outgoing, Policy
 from linkback.protocols import BUILTIN, Protocol
@@ -50,7 +50,6 @@ KNOWN: Known = {
     "LANGUAGE": ((str,), 'the language of threads, such as "de"; English by default'),
     "BASE": ((str,), "the public URL of the endpoints, where it is not that path on the blog's host"),
 }
-_WORKERS = 4
 _VERIFY = ("queued", "inline")
 #: what True and False are called in an environment, as the command line takes them there
 _FLAGS = {
@@ -68,6 +67,8 @@ class Settings:
     """
 
     known: ClassVar[Known] = KNOWN
+    #: `WORKERS` where nothing is said
+    workers: ClassVar[int] = MOST_THREADS
 
     values: Mapping[str, Any]
     named: Callable[[str], str]
@@ -144,7 +145,7 @@ class Settings:
         return verify
 
     def _runner(self) -> Runner:
-        threads = self.values.get("WORKERS", _WORKERS)
+        threads = self.values.get("WORKERS", self.workers)
         if threads < 0:
             raise self._wrong("WORKERS", threads)
         return Embedded(threads) if threads else External()

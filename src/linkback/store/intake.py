@@ -21,7 +21,7 @@ from linkback import urls
 from linkback.errors import StoreError
 from linkback.model import JobKind
 from linkback.store import ClaimRecord, Pace, claims, hosts, jobs, queue
-from linkback.store.collisions import repeated
+from linkback.store.collisions import Collision, repeated
 from linkback.store.engine import Database
 from linkback.store.together import Together
 
@@ -53,7 +53,10 @@ class Intake:
         try:
             return self._write(given)
         except StoreError as error:
-            # what a database has against one claim is not for the others; that it is away, full or busy is
+            # what a database has against one claim is not for the others, nor that they were too often in the way of
+            # somebody; that it is away, full or busy is
+            if isinstance(error, Collision):
+                return [False] * len(given)
             if error.__cause__ is None or isinstance(error.__cause__, OperationalError | OSError):
                 raise
             return [False] * len(given)

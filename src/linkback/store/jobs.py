@@ -94,13 +94,16 @@ def hold(connection: Connection, job: Job, until: datetime) -> bool:
     return connection.execute(_CHANGE, {**_ours(job), "due": until, "leased_until": until}).rowcount == 1
 
 
-def give_back(connection: Connection, job: Job, due: datetime | None, *, counted: bool = True) -> bool:
+def give_back(
+    connection: Connection, job: Job, due: datetime | None, *, counted: bool = True, begun: bool = True
+) -> bool:
     """Make a job due at a time, or by None have it wait for a person.
 
-    False, and nothing done, where the lease is not ours any more. An attempt that was none is not `counted`.
+    False, and nothing done, where the lease is not ours any more. An attempt that was none is not `counted`; an
+    abandoned job that was not `begun` stays one.
     """
     attempts = job.attempts if counted else job.attempts - 1
-    back = {"due": due, "leased_until": None, "attempts": attempts}
+    back = {"due": due, "leased_until": None if begun or not job.abandoned else due, "attempts": attempts}
     return connection.execute(_CHANGE, {**_ours(job), **back}).rowcount == 1
 
 

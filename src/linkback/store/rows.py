@@ -188,4 +188,5 @@ def delivery(row: Any) -> Delivery:
 def job(row: Any, *, leased: bool = False) -> Job:
     """The job of a row, as it is or, with `leased`, as it becomes by the lease that is being taken."""
     more = 1 if leased else 0
-    return Job(row.id, JobKind(row.kind), row.subject, row.attempts + more, row.leases + more, row.site)
+    abandoned = leased and row.leased_until is not None
+    return Job(row.id, JobKind(row.kind), row.subject, row.attempts + more, row.leases + more, row.site, abandoned)

@@ -194,10 +194,13 @@ class Jobs(typing.Protocol[C_contra]):
     def hold(self, connection: C_contra, job: Job, until: datetime) -> bool:
         """Keep a job until a time; false, and nothing done, where the lease is not ours any more."""
 
-    def give_back(self, connection: C_contra, job: Job, due: datetime | None, *, counted: bool = True) -> bool:
+    def give_back(
+        self, connection: C_contra, job: Job, due: datetime | None, *, counted: bool = True, begun: bool = True
+    ) -> bool:
         """Make a job due at a time, or by None have it wait for a person.
 
-        False, and nothing done, where the lease is not ours any more. An attempt that was none is not `counted`.
+        False, and nothing done, where the lease is not ours any more. An attempt that was none is not `counted`; an
+        abandoned job that was not `begun` stays one.
         """
 
     def end(self, connection: C_contra, job: Job) -> bool:

@@ -71,9 +71,11 @@ class Together(Generic[A, R]):
 
     def _lead(self, own: _Call[A, R]) -> None:
         """Do what waits, the own call first, and leave the rest to the next."""
-        with self._lock:
-            batch = [self._waiting.popleft() for _ in range(min(self.most, len(self._waiting)))]
+        batch: list[_Call[A, R]] = []
         try:
+            with self._lock:
+                while self._waiting and len(batch) < self.most:
+                    batch.append(self._waiting.popleft())
             for call, result in zip(batch, self._do([call.given for call in batch]), strict=True):
                 call.result = result
         except BaseException as error:

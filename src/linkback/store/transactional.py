@@ -230,7 +230,7 @@ class TransactionalStore(Generic[C]):
         with self._database.write() as connection:
             for job in given:
                 queue.finish(self._tables.hosts, connection, job)
-                self._tables.jobs.give_back(connection, job, due, counted=counted)
+                self._tables.jobs.give_back(connection, job, due, counted=counted, begun=counted)
 
     @repeated
     def end(self, job: Job) -> None:

@@ -44,6 +44,8 @@ class DjangoSettings(Settings):
     """The settings by their names in `KNOWN`. Raises `ConfigurationError`."""
 
     known: ClassVar[Known] = KNOWN
+    # each has a connection of its own, of which a server has not many
+    workers: ClassVar[int] = 4
 
     def __post_init__(self) -> None:
         for name, where in ELSEWHERE.items():

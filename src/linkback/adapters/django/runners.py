@@ -11,7 +11,7 @@ from typing import Any
 from django.core.signals import request_started
 from django.db import connections, transaction
 
-from linkback.jobs import Runner, Step, Wait
+from linkback.jobs import Embedded, Runner, Step, Wait
 
 
 class _Thread(threading.local):
@@ -61,6 +61,9 @@ class DjangoRunner:
         self._may = may
         self._keep = keep
         self._stopped = False
+        if isinstance(runner, Embedded):
+            # a thread that ends closes no connection by itself
+            runner.leave = connections.close_all
 
     def attach(self, step: Step, wait: Wait) -> None:
         """Learn how to do one job and how long to wait for the next."""

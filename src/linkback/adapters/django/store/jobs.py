@@ -73,13 +73,15 @@ def hold(connection: str, job: Job, until: datetime) -> bool:
     return bool(_ours(connection, job).update(due=until, leased_until=until) == 1)
 
 
-def give_back(connection: str, job: Job, due: datetime | None, *, counted: bool = True) -> bool:
+def give_back(connection: str, job: Job, due: datetime | None, *, counted: bool = True, begun: bool = True) -> bool:
     """Make a job due at a time, or by None have it wait for a person.
 
-    False, and nothing done, where the lease is not ours any more. An attempt that was none is not `counted`.
+    False, and nothing done, where the lease is not ours any more. An attempt that was none is not `counted`; an
+    abandoned job that was not `begun` stays one.
     """
     attempts = job.attempts if counted else job.attempts - 1
-    return bool(_ours(connection, job).update(due=due, leased_until=None, attempts=attempts) == 1)
+    held = None if begun or not job.abandoned else due
+    return bool(_ours(connection, job).update(due=due, leased_until=held, attempts=attempts) == 1)
 
 
 def end(connection: str, job: Job) -> bool:
