@@ -23,6 +23,7 @@ from linkback.errors import StoreError
 from linkback.model import Claim, JobKind
 from linkback.store import ClaimRecord, Pace, claims, open_store
 from linkback.store.sql import SqlStore
+from tests.patience import PATIENCE, until
 
 SITE = "https://bob.example"
 PAGE = SITE + "/post"
@@ -83,13 +84,12 @@ def at_once(
         together._led = True
     for count, thread in enumerate(threads, 1):
         thread.start()
-        while len(together._waiting) < count:
-            pass
+        until(lambda count: len(together._waiting) >= count, count)
     with together._lock:
         together._waiting[0].leads = True
         together._waiting[0].woken.release()
     for thread in threads:
-        thread.join(20)
+        thread.join(PATIENCE)
     return found
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import event, text
 
 from linkback.errors import StoreError
 from linkback.store.engine import Database, read_url
+from tests.patience import PATIENCE, until
 
 
 @pytest.fixture
@@ -76,14 +77,13 @@ def at_once(database: Database, parts: Sequence[Part], then: Callable[[], None] 
         together._led = True
     for count, thread in enumerate(threads, 1):
         thread.start()
-        while len(together._waiting) < count:
-            pass
+        until(lambda count: len(together._waiting) >= count, count)
     then()
     with together._lock:
         together._waiting[0].leads = True
         together._waiting[0].woken.release()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert not any(thread.is_alive() for thread in threads)
     return [found[number] for number in range(len(parts))]
 

@@ -11,6 +11,7 @@ import pytest
 
 from linkback.errors import StoreError
 from linkback.store.together import Together
+from tests.patience import PATIENCE, until
 
 
 class Work:
@@ -25,7 +26,7 @@ class Work:
     def do(self, given: Sequence[int]) -> Sequence[int]:
         self.batches.append(list(given))
         self.begun.set()
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(PATIENCE)
         if self.error is not None and len(self.batches) == 2:
             raise self.error
         return [number * 2 for number in given]
@@ -46,15 +47,14 @@ def outcomes(work: Work, calls: int, then: Callable[[], None] = lambda: None) ->
 
     threads = [threading.Thread(target=call, args=(number,)) for number in range(calls)]
     threads[0].start()
-    assert work.begun.wait(10)
+    assert work.begun.wait(PATIENCE)
     for count, thread in enumerate(threads[1:], 1):
         thread.start()
-        while work.waiting() < count:
-            assert thread.is_alive() or work.waiting() >= count
+        until(lambda count: work.waiting() >= count, count)
     then()
     work.go_on.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert not any(thread.is_alive() for thread in threads)
     return found
 
@@ -86,27 +86,28 @@ def test_what_broke_off_is_told_to_all_it_was_for_and_to_nobody_else(error: Base
 
 def test_a_thread_that_is_interrupted_while_it_waits_leads_nobody() -> None:
     """Those behind it are done all the same."""
-    work = Work(most=1)
+    work, here = Work(most=1), threading.get_ident()
+    # whoever began the tests in the background had it ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     found: list[int] = []
     threads = [threading.Thread(target=lambda number=number: found.append(work.together(number))) for number in (0, 2)]
 
     def interrupt() -> None:
-        while work.waiting() < 1:
-            pass
+        until(lambda: work.waiting() == 1)
         threads[1].start()
-        while work.waiting() < 2:
-            pass
-        os.kill(os.getpid(), signal.SIGINT)
+        until(lambda: work.waiting() == 2)
+        signal.pthread_kill(here, signal.SIGINT)
 
     threads[0].start()
-    assert work.begun.wait(10)
+    assert work.begun.wait(PATIENCE)
     other = threading.Thread(target=interrupt)
     other.start()
     with pytest.raises(KeyboardInterrupt):
         work.together(1)
+    signal.signal(signal.SIGINT, before)
     work.go_on.set()
     for thread in (*threads, other):
-        thread.join(10)
+        thread.join(PATIENCE)
     assert sorted(found) == [0, 4]
     assert work.batches == [[0], [2]]
 
