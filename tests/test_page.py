@@ -149,3 +149,11 @@ def test_the_text_is_decoded_by_the_label_of_the_type() -> None:
 def test_a_page_tells_where_it_was_found() -> None:
     found = Page(Response(200, (), b"", S, truncated=True))
     assert (found.url, found.truncated, found.says_gone) == (S, True, False)
+
+
+def test_a_page_of_our_own_is_read_to_its_end_also_where_it_was_begun() -> None:
+    body = b"<base href=/deep/>" + b"<i>" * 150_000 + b"<a href=last>x</a>"
+    own = Page(Response(200, (("Content-Type", "text/html"),), body, S), own=True)
+    assert own.base.endswith("/deep/")
+    assert [link.url for link in own.links()] == [f"{own.base}last"]
+    assert not own.truncated

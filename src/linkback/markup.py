@@ -102,23 +102,13 @@ def _split(name: str) -> tuple[str, str]:
 
 def read_html(text: str, *, whole: bool = False) -> Document:
     """One pass over a page by the rules of HTML; with `whole` to its end, however many tags it has. Never raises."""
-    collector = _pass(text, whole)
-    if collector.self_closed:
-        collector = _pass(without_self_closing(text), whole)
-    return collector.hand_over()
-
-
-def _pass(text: str, whole: bool) -> HtmlCollector:
-    reader = _Pass(text, whole=whole)
-    while reader.goes_on:
-        reader.read(len(text))
-    return reader.collector
+    return HtmlElements(text, whole=whole).whole()
 
 
 class _Pass:
     """One pass over a page by the rules of HTML, as far as it is asked to go."""
 
-    def __init__(self, text: str, *, whole: bool = False) -> None:
+    def __init__(self, text: str, *, whole: bool) -> None:
         from lxml import etree
 
         self.collector = HtmlCollector()
@@ -173,13 +163,14 @@ class _Pass:
 class HtmlElements:
     """The elements of a page, in order, read no further than is asked for.
 
-    `lacks` says of a word whether it surely does not stand in the text.
+    `lacks` says of a word whether it surely does not stand in the text; `whole` is as for `read_html`.
     """
 
-    def __init__(self, text: str, lacks: Callable[[str], bool]) -> None:
+    def __init__(self, text: str, lacks: Callable[[str], bool] = lambda word: False, *, whole: bool = False) -> None:
         self._text = text
         self._lacks = lacks
-        self._pass = _Pass(text)
+        self._whole = whole
+        self._pass = _Pass(text, whole=whole)
         self._length = 0
 
     def until(
@@ -226,8 +217,8 @@ class HtmlElements:
         self._pass.read(max(self._length, place - self._pass.at))
         self._length = 2 * self._length or _PART
         if self._pass.collector.self_closed:
-            # the same up to there, and all of the rest
-            self._pass = _Pass(without_self_closing(self._text))
+            # what follows is read as HTML says, all of it
+            self._pass = _Pass(without_self_closing(self._text), whole=self._whole)
             self._pass.read(len(self._text))
 
 

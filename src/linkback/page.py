@@ -15,7 +15,7 @@ from itertools import chain, islice
 from linkback import prefilter, urls
 from linkback.charsets import decode_page
 from linkback.elements import Document, Element
-from linkback.markup import HtmlElements, read_html, read_xhtml
+from linkback.markup import HtmlElements, read_xhtml
 from linkback.wire import Response
 
 _XHTML_TYPES = frozenset({"application/xhtml+xml", "application/xml", "text/xml"})
@@ -99,12 +99,11 @@ class Page:
     @cached_property
     def document(self) -> Document:
         """The elements of the body, by the rules of XML where it says that it is XHTML and is well-formed."""
-        begun: HtmlElements | None = vars(self).pop("_html", None)
-        if begun is not None:
-            return begun.whole()
         if self.content_type in _XHTML_TYPES and (document := read_xhtml(self.text, whole=self._own)) is not None:
             return document
-        return read_html(self.text, whole=self._own)
+        document = self._html.whole()
+        del self._html
+        return document
 
     def elements_with(self, attribute: str, *words: str) -> Iterator[Element]:
         """Of the elements of the body, in order, at least those of which an attribute has one of some words (`lacks`).
@@ -131,7 +130,7 @@ class Page:
 
     @cached_property
     def _html(self) -> HtmlElements:
-        return HtmlElements(self.text, self.lacks)
+        return HtmlElements(self.text, self.lacks, whole=self._own)
 
     @cached_property
     def _words(self) -> prefilter.Copy:
