@@ -13,11 +13,8 @@ import sys
 
 from corpus import corpus
 from discovery_methods import METHODS, PEERS
-from figure import ROOT, Figure, Goal, Kind, apart, arguments
-
-sys.path.append(str(ROOT))
-from tests.interop.environments import PEERS as ENVIRONMENTS
-from tests.interop.environments import Unavailable
+from figure import Figure, Goal, arguments
+from peers import kind, measured
 
 GOALS = (
     Goal("best_peer_to_linkback", "least", 50.0, "times faster than the best peer that reads the whole page"),
@@ -26,31 +23,14 @@ GOALS = (
 )
 
 
-def python(method: str) -> str:
-    """What runs a method: our interpreter, or that of a peer's environment; raises `Unavailable`."""
-    return str(ENVIRONMENTS[PEERS[method]].find().python) if method in PEERS else sys.executable
-
-
-def kind(method: str) -> Kind:
-    """Whose a method is."""
-    return "peer" if method in PEERS else "floor" if method == "floor" else "linkback"
-
-
 def main() -> int:
     """Measure as the command line says."""
     given = arguments(__doc__, corpus=True).parse_args()
     figure = Figure("discovery", "Finding where a page listens", "ms CPU a page", GOALS)
-    found: dict[str, list[dict[str, float]]] = {method: [] for method in METHODS}
     with corpus(given.corpus) as folder:
-        for _ in range(given.rounds):
-            for method, rounds in found.items():
-                try:
-                    rounds.append(apart("discovery_methods.py", method, folder, python=python(method)))
-                except Unavailable as error:
-                    print(f"{method}: {error}", file=sys.stderr)
+        found = measured("discovery_methods.py", METHODS, PEERS, given.rounds, folder)
     for method, rounds in found.items():
-        if rounds:
-            figure.row(method, kind(method), [each.pop("ms_a_page") for each in rounds], **rounds[-1])
+        figure.row(method, kind(method, PEERS), [each.pop("ms_a_page") for each in rounds], **rounds[-1])
     times = figure.values
     figure.ratios["linkback_to_floor"] = times["linkback"] / times["floor"]
     figure.ratios["same_answers"] = min(each["same_answers"] for each in found["linkback"])

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fetched import answer
+
 URL = "https://blog.example/post/"
 HEADERS = {"Content-Type": "text/html"}
 #: over the whole corpus, in one process; a peer's single one takes seconds
@@ -63,20 +65,10 @@ def floor() -> Method:
     return search
 
 
-def _answer(body: bytes) -> Any:
-    import requests
-
-    answer = requests.Response()
-    answer._content, answer._content_consumed = body, True
-    answer.status_code, answer.url, answer.encoding = 200, URL, "utf-8"
-    answer.headers.update(HEADERS)
-    return answer
-
-
 def indieweb_utils() -> Method:
     from indieweb_utils.webmentions.discovery import discover_endpoints
 
-    return lambda body: discover_endpoints(URL, ["webmention", "pingback"], request=_answer(body))
+    return lambda body: discover_endpoints(URL, ["webmention", "pingback"], request=answer(URL, HEADERS, body))
 
 
 def webmentions() -> Method:
@@ -87,7 +79,7 @@ def webmentions() -> Method:
     sender = outgoing.OutgoingWebmentionsProcessor(storage=None)
 
     def ask(body: bytes) -> object:
-        answers[:] = [_answer(body)]
+        answers[:] = [answer(URL, HEADERS, body)]
         return sender._discover_webmention_endpoint(URL)
 
     return ask
@@ -102,7 +94,7 @@ def webmention_tools() -> Method:
     sending.requests = types.SimpleNamespace(get=lambda *_, **__: answers[-1])
 
     def ask(body: bytes) -> object:
-        answers[:] = [_answer(body)]
+        answers[:] = [answer(URL, HEADERS, body)]
         sender = sending.WebmentionSend(URL, URL)
         sender.error, sender.requests_kwargs = None, {}
         sender._discoverEndpoint()

@@ -10,16 +10,11 @@ from __future__ import annotations
 
 import statistics
 import sys
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent)]
-
-from fanout_farm import farm  # noqa: E402
-from fanout_methods import METHODS, ONE_BY_ONE, PEERS  # noqa: E402
-from figure import Figure, Goal, apart, arguments  # noqa: E402
-from tests.interop.environments import PEERS as ENVIRONMENTS  # noqa: E402
-from tests.interop.environments import Unavailable  # noqa: E402
+from fanout_farm import farm
+from fanout_methods import METHODS, ONE_BY_ONE, PEERS
+from figure import Figure, Goal, apart, arguments
+from peers import kind, runs
 
 DELAY, LINKS, SIZE = 0.2, 50, 95 * 1024
 GOALS = (
@@ -45,10 +40,7 @@ def main() -> int:
                 # what takes so long varies little
                 if method in ONE_BY_ONE and not (given.all and number == 0):
                     continue
-                try:
-                    python = ENVIRONMENTS[PEERS[method]].find().python if method in PEERS else sys.executable
-                except Unavailable as error:
-                    print(f"{method}: {error}", file=sys.stderr)
+                if (python := runs(method, PEERS)) is None:
                     continue
                 hosts.stats()
                 taken = apart(
@@ -66,11 +58,10 @@ def report(figure: Figure, found: dict[str, list[dict[str, float]]]) -> None:
     """Print the rows, and work out the ratios."""
     cpu, walls = {}, {}
     for method, rounds in found.items():
-        kind = "floor" if method == "floor" else "peer" if method in PEERS else "linkback"
         cpu[method], memory = (statistics.median(each[name] for each in rounds) for name in ("cpu_ms", "megabytes"))
         more = {"cpu_ms": round(cpu[method], 1), "megabytes": round(memory, 1)}
         seen = {name: rounds[-1].get(name) for name in ("connections", "get", "post")}
-        walls[method] = figure.row(method, kind, [each["wall"] for each in rounds], **more, **seen)
+        walls[method] = figure.row(method, kind(method, PEERS), [each["wall"] for each in rounds], **more, **seen)
         if method == "linkback":
             figure.ratios["linkback_to_two_round_trips"] = walls[method] / (2 * DELAY)
             figure.ratios["linkback_megabytes"] = memory

@@ -17,11 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from discovery_methods import PEERS
-from figure import ROOT, Figure, Goal, apart, arguments
-
-sys.path.append(str(ROOT))
-from tests.interop.environments import PEERS as ENVIRONMENTS
-from tests.interop.environments import Unavailable
+from figure import Figure, Goal, apart, arguments
+from peers import interpreter
 
 GOALS = (
     Goal("worst_ms", "most", 150.0, "ms of CPU to find endpoints or a link, the worst of eleven shapes"),
@@ -84,7 +81,7 @@ def repeated(piece: bytes, room: int) -> Iterator[bytes]:
         number += 1
 
 
-def read(way: str, page: Path, python: Path | str = sys.executable) -> dict[str, Any]:
+def read(way: str, page: Path, python: str = sys.executable) -> dict[str, Any]:
     """One reading; one that was stopped is given the limit."""
     try:
         return apart("hostile_methods.py", way, page, python=python)
@@ -114,10 +111,7 @@ def ours(figure: Figure, name: str, folder: Path, rounds: int) -> None:
 def theirs(figure: Figure, folder: Path) -> None:
     """The rows of the peers: the worst of all shapes."""
     for peer, environment in PEERS.items():
-        try:
-            python = ENVIRONMENTS[environment].find().python
-        except Unavailable as error:
-            print(f"{peer}: {error}", file=sys.stderr)
+        if (python := interpreter(environment, peer)) is None:
             continue
         found = {name: read(peer, folder / f"{name}.page", python) for name in pieces()}
         worst = max(found, key=lambda name: float(found[name]["ms"]))

@@ -10,7 +10,9 @@ import sys
 
 from corpus import corpus
 from figure import Figure, Goal, arguments
-from verification import kind, measured
+from peers import kind, measured
+from verification import SCRIPT
+from verification_methods import PEERS
 
 OURS, PEER = "linkback, described", "webmentions, all it receives"
 GOALS = (Goal("webmentions_to_linkback", "least", 5.0, "times faster than all that webmentions does to receive one"),)
@@ -21,9 +23,9 @@ def main() -> int:
     given = arguments(__doc__, corpus=True).parse_args()
     figure = Figure("metadata", "Verifying a link, with all that its page says", "ms CPU a page", GOALS)
     with corpus(given.corpus) as folder:
-        found = measured((OURS, PEER), folder, given.rounds, "--linking")
+        found = measured(SCRIPT, (OURS, PEER), PEERS, given.rounds, folder, "--linking")
     for method, rounds in found.items():
-        figure.row(method, kind(method), [each.pop("ms_a_page") for each in rounds], **rounds[-1])
+        figure.row(method, kind(method, PEERS), [each.pop("ms_a_page") for each in rounds], **rounds[-1])
     if PEER in figure.values:
         figure.ratios["webmentions_to_linkback"] = figure.values[PEER] / figure.values[OURS]
     return figure.end(check=given.check)

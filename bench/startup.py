@@ -14,10 +14,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from figure import ROOT, Figure, Goal, arguments
-
-sys.path.append(str(ROOT))
-from tests.interop.environments import PEERS, Unavailable
+from figure import Figure, Goal, arguments
+from peers import interpreter
 
 GOALS = (
     Goal("import_to_python", "most", 2.0, "times bare Python for `import linkback`"),
@@ -68,10 +66,8 @@ def steps(listener: socket.socket) -> dict[str, Callable[[], float]]:
         "import linkback.site": partial(until_end, sys.executable, "-c", "import linkback.site"),
     }
     for name, module in MODULES.items():
-        try:
-            found[f"import {module}"] = partial(until_end, PEERS[name].find().python, "-c", f"import {module}")
-        except Unavailable as error:
-            print(f"{name}: {error}", file=sys.stderr)
+        if (python := interpreter(name)) is not None:
+            found[f"import {module}"] = partial(until_end, python, "-c", f"import {module}")
     return found
 
 

@@ -19,14 +19,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
-
-from figure import Figure, Goal, Kind, apart, arguments, significant  # noqa: E402
-from scale_server import schema  # noqa: E402
-from tests.interop.environments import PEERS, Unavailable  # noqa: E402
-from thread_store import fill  # noqa: E402
+from figure import Figure, Goal, Kind, apart, arguments, significant
+from peers import interpreter
+from scale_server import schema
+from thread_store import fill
 
 SIZES = (10_000, 100_000, 1_000_000)
 #: the most by which a median may grow that is called flat
@@ -44,7 +41,7 @@ class Line:
     database: str
     method: str
     most: int | None = None
-    python: Path | None = None
+    python: str | None = None
 
     @property
     def name(self) -> str:
@@ -63,11 +60,7 @@ def ours(database: str) -> list[Line]:
 
 def peers(database: str) -> Iterator[Line]:
     """The peer that can be measured here."""
-    try:
-        python = PEERS["webmentions"].find().python
-    except Unavailable as error:
-        print(error, file=sys.stderr)
-    else:
+    if (python := interpreter("webmentions")) is not None:
         yield Line("webmentions, read", "peer", database, "webmentions", most=_MOST_OF_PEER, python=python)
 
 

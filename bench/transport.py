@@ -11,13 +11,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from figure import ROOT, Figure, Goal, apart, arguments
+from figure import Figure, Goal, apart, arguments
+from peers import interpreter
 from transport_methods import DEADLINE_SECONDS, PEERS
 from transport_server import WAYS, path, serving
-
-sys.path.append(str(ROOT))
-from tests.interop.environments import PEERS as ENVIRONMENTS
-from tests.interop.environments import Unavailable
 
 GOALS = (
     Goal("ms_over_deadline", "most", 100.0, "ms over the deadline, the worst of all ways"),
@@ -41,10 +38,7 @@ def ours(figure: Figure, server: str, rounds: int) -> None:
 
 def theirs(figure: Figure, server: str, peer: str) -> None:
     """The rows of a peer; its fetches, most of which wait, run side by side."""
-    try:
-        python = ENVIRONMENTS[PEERS[peer]].find().python
-    except Unavailable as error:
-        print(f"{peer}: {error}", file=sys.stderr)
+    if (python := interpreter(PEERS[peer], peer)) is None:
         return
 
     def measured(way: str) -> dict[str, Any]:

@@ -10,16 +10,13 @@ others the median of five. `make peers` makes the environments of the peers.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from corpus import corpus
-from figure import ROOT, Figure, Goal, Kind, apart, arguments
+from figure import Figure, Goal, arguments
+from peers import kind, measured
 from verification_methods import PEERS
 
-sys.path.append(str(ROOT))
-from tests.interop.environments import PEERS as ENVIRONMENTS
-from tests.interop.environments import Unavailable
-
+SCRIPT = "verification_methods.py"
 METHODS = ("linkback", "whole pages", "floor", "webmention-tools", "webmentions", "indieweb-utils")
 GOALS = (
     Goal("webmention_tools_to_linkback", "least", 50.0, "times faster than webmention-tools on a page that links"),
@@ -30,43 +27,20 @@ GOALS = (
 )
 
 
-def python(method: str) -> str:
-    """What runs a method: our interpreter, or that of a peer's environment; raises `Unavailable`."""
-    return str(ENVIRONMENTS[PEERS[method]].find().python) if method in PEERS else sys.executable
-
-
-def kind(method: str) -> Kind:
-    """Whose a method is."""
-    return "peer" if method in PEERS else "floor" if method == "floor" else "linkback"
-
-
-def measured(methods: tuple[str, ...], folder: Path, rounds: int, *options: str) -> dict[str, list[dict[str, float]]]:
-    """What each method's processes print, in turn; those without an environment are left out, with a word."""
-    found: dict[str, list[dict[str, float]]] = {}
-    for _ in range(rounds):
-        for method in methods:
-            try:
-                done = apart("verification_methods.py", method, folder, *options, python=python(method))
-            except Unavailable as error:
-                print(f"{method}: {error}", file=sys.stderr)
-            else:
-                found.setdefault(method, []).append(done)
-    return found
-
-
 def main() -> int:
     """Measure as the command line says."""
     given = arguments(__doc__, corpus=True).parse_args()
     figure = Figure("verification", "Seeing whether a page links", "ms CPU a page", GOALS)
     with corpus(given.corpus) as folder:
-        linking = measured(METHODS, folder, given.rounds, "--linking")
-        absent = measured(METHODS, folder, given.rounds)
+        linking = measured(SCRIPT, METHODS, PEERS, given.rounds, folder, "--linking")
+        absent = measured(SCRIPT, METHODS, PEERS, given.rounds, folder)
     for words, found in (("", linking), (", no link", absent)):
         for method, rounds in found.items():
-            figure.row(f"{method}{words}", kind(method), [each.pop("ms_a_page") for each in rounds], **rounds[-1])
-    times = figure.values
-    figure.ratios["linkback_to_floor"] = times["linkback"] / times["floor"]
-    figure.ratios["linkback_to_floor_absent"] = times["linkback, no link"] / times["floor, no link"]
+            times = [each.pop("ms_a_page") for each in rounds]
+            figure.row(f"{method}{words}", kind(method, PEERS), times, **rounds[-1])
+    values = figure.values
+    figure.ratios["linkback_to_floor"] = values["linkback"] / values["floor"]
+    figure.ratios["linkback_to_floor_absent"] = values["linkback, no link"] / values["floor, no link"]
     figure.ratios["same_answers"] = min(
         each["same_answers"] for found in (linking, absent) for each in found["linkback"]
     )
@@ -75,8 +49,8 @@ def main() -> int:
         ("webmentions_to_linkback", "webmentions"),
         ("webmentions_to_linkback_absent", "webmentions, no link"),
     ):
-        if method in times:
-            figure.ratios[name] = times[method] / times["linkback, no link" if "no link" in method else "linkback"]
+        if method in values:
+            figure.ratios[name] = values[method] / values["linkback, no link" if "no link" in method else "linkback"]
     return figure.end(check=given.check)
 
 

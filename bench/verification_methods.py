@@ -18,6 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fetched import answer
+
 URL = "https://source.example/post/"
 ABSENT = "https://target.example/2024/05/a-page-that-nobody-links-to"
 HEADERS = {"Content-Type": "text/html; charset=utf-8"}
@@ -98,16 +100,6 @@ def floor() -> Method:
     return search
 
 
-def _answer(body: bytes) -> Any:
-    import requests
-
-    answer = requests.Response()
-    answer._content, answer._content_consumed = body, True
-    answer.status_code, answer.url, answer.encoding = 200, URL, "utf-8"
-    answer.headers.update(HEADERS)
-    return answer
-
-
 def webmention_tools() -> Method:
     import types
 
@@ -117,7 +109,7 @@ def webmention_tools() -> Method:
     reading.requests = types.SimpleNamespace(get=lambda *_, **__: answers[-1])
 
     def ask(body: bytes, target: str) -> object:
-        answers[:] = [_answer(body)]
+        answers[:] = [answer(URL, HEADERS, body)]
         return reading.UrlInfo(URL).linksTo(target) or None
 
     return ask
@@ -126,7 +118,8 @@ def webmention_tools() -> Method:
 def webmentions() -> Method:
     from webmentions.handlers._parser import WebmentionsRequestParser
 
-    return lambda body, target: WebmentionsRequestParser._source_mentions_target(_answer(body).text, target) or None
+    links = WebmentionsRequestParser._source_mentions_target
+    return lambda body, target: links(answer(URL, HEADERS, body).text, target) or None
 
 
 def webmentions_receive() -> Method:
@@ -136,7 +129,7 @@ def webmentions_receive() -> Method:
     parsing.fetch_guarded = lambda *_, **__: answers[-1]
 
     def ask(body: bytes, target: str) -> object:
-        answers[:] = [_answer(body)]
+        answers[:] = [answer(URL, HEADERS, body)]
         try:
             return parsing.WebmentionsRequestParser().parse(URL, target)
         except Exception:  # noqa: BLE001 -- what it raises where there is no link is its own
@@ -148,7 +141,7 @@ def webmentions_receive() -> Method:
 def indieweb_utils() -> Method:
     from indieweb_utils.webmentions.validate import _check_for_link_to_target
 
-    return lambda body, target: _check_for_link_to_target(_answer(body), target) or None
+    return lambda body, target: _check_for_link_to_target(answer(URL, HEADERS, body), target) or None
 
 
 METHODS: dict[str, Callable[[], Method]] = {
