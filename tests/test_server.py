@@ -6,12 +6,17 @@ import logging
 import socket
 import sys
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import pytest
 
 from linkback.adapters.server import Server, require
 from linkback.errors import ConfigurationError
 from tests.serving import pages, served
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
 
 def test_an_application_answers_at_the_url_it_says() -> None:
@@ -58,3 +63,29 @@ def test_without_waitress_it_says_what_to_install(monkeypatch: pytest.MonkeyPatc
 
 def test_with_waitress_nothing_is_required() -> None:
     require()
+
+
+def test_a_thread_that_sends_is_not_disturbed_by_the_loop() -> None:
+    """It would try again and again what that thread does, and keep it from the interpreter."""
+    seen: list[bool] = []
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        channel = environ["waitress.client_disconnected"].__self__
+        with channel.outbuf_lock, ThreadPoolExecutor(1) as loop:
+            channel.total_outbufs_len = 1
+            seen.append(bool(loop.submit(channel.writable).result()))
+        seen.append(bool(channel.writable()))
+        channel.total_outbufs_len = 0
+        start_response("200 OK", [])
+        return [b"hello"]
+
+    with served(application) as url, urllib.request.urlopen(url) as response:
+        assert response.read() == b"hello"
+    assert seen == [False, True]
+
+
+def test_a_long_answer_reaches_a_reader_that_waits_in_between() -> None:
+    long = "x" * 20_000_000
+    with served(pages({"/": long})) as url, urllib.request.urlopen(url) as response:
+        first = response.read(1)
+        assert first + response.read() == long.encode()

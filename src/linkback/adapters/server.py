@@ -10,6 +10,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from linkback.errors import ConfigurationError
@@ -94,7 +95,7 @@ def _listen(app: WSGIApplication, bind: str, sockets: dict[int, Any]) -> Any:
     if not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise ConfigurationError(f"{bind!r} is no address to listen on; give HOST:PORT, such as 127.0.0.1:8000")
     try:
-        return create_server(
+        server = create_server(
             app,
             map=sockets,
             host=host.strip("[]") or "127.0.0.1",
@@ -108,3 +109,29 @@ def _listen(app: WSGIApplication, bind: str, sockets: dict[int, Any]) -> Any:
     except (OSError, ValueError) as error:
         close_all(sockets, ignore_all=True)
         raise ConfigurationError(f"cannot listen on {bind}: {error}") from error
+    # a name that means several addresses has a listener for each
+    for each in sockets.values():
+        if hasattr(each, "channel_class"):
+            each.channel_class = _channel_class()
+    return server
+
+
+@cache
+def _channel_class() -> type:
+    """A connection that its thread alone writes to while it does.
+
+    The loop of waitress would try it again and again meanwhile and keep that thread from the interpreter: where it
+    wakes up on another core, a ping took four times the CPU (durable receive).
+    """
+    from waitress.channel import HTTPChannel
+
+    class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
+        def writable(self) -> bool:
+            """Whether there is something to send that nobody is sending; what is left over is called for, or looked at
+            again at the next glance."""
+            if not super().writable() or not self.outbuf_lock.acquire(blocking=False):
+                return False
+            self.outbuf_lock.release()
+            return True
+
+    return Channel
