@@ -18,7 +18,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         "errors plaintext wire elements forks",
-        "urls model tagsoup addresses deadline charsets inflate arguments",
+        "urls model tagsoup addresses deadline charsets inflate arguments desk",
         "forms markup linkheader rdf xmltext feedscan prefilter needles nodes",
         "page",
         "feeds discovery validator nearmiss policy ownpages owing jsonld microformats tree wpexcerpt",

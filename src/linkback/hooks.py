@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from linkback import desk
 from linkback.errors import Blocked, blamed
 from linkback.model import Delivery, Mention
 
@@ -38,7 +39,8 @@ def tell(hook: Callable[[T], None] | None, value: T | None) -> None:
     if hook is None or value is None:
         return
     try:
-        hook(value)
+        with desk.away():
+            hook(value)
     except Exception:
         log.exception("the hook %r failed", hook)
 

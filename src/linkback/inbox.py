@@ -7,6 +7,7 @@ Rule 3: a mention is taken away only where no claim that announced it holds any 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import secrets
@@ -14,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from linkback import upkeep, urls
+from linkback import desk, upkeep, urls
 from linkback.errors import LinkbackError, Reason, Refused
 from linkback.hooks import Hooks, Loudness, tell
 from linkback.looks import Look, in_their_words, not_deleted, state_of
@@ -111,6 +112,11 @@ class Inbox:
 
         Raises `StoreError`, with nothing recorded, and an exception where the host's `resolve` failed.
         """
+        # at the desk nobody waits for a server
+        with desk.seat() if getattr(self.store, "in_process", False) else contextlib.nullcontext():
+            self._check(job)
+
+    def _check(self, job: Job) -> None:
         now = self.now()
         waiting, turn = self.store.begin_check(job, now=now, until=now + self.lease)
         if not waiting:

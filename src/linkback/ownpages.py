@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from linkback import urls
+from linkback import desk, urls
 from linkback.arguments import Kind, several, shown
 from linkback.errors import ConfigurationError, Reason, Refused, blame, name_of
 
@@ -66,7 +66,8 @@ class OwnPages:
 
     def _ask(self, resolve: Resolve, page: str) -> str | None:
         try:
-            permalink: object = resolve(page)
+            with desk.away():
+                permalink: object = resolve(page)
         except Refused:
             raise
         except Exception as error:

@@ -9,7 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Mapping
 
-from linkback import extract, urls, validator
+from linkback import desk, extract, urls, validator
 from linkback.errors import BadStatus, LinkbackError, NoBacklink, Reason, Refused, SourceGone
 from linkback.forks import in_child
 from linkback.model import Backlink, Claim
@@ -31,7 +31,8 @@ def read_source(fetch: Fetch, source: str, *, purpose: str = "verifying", own: b
     Raises `SourceGone` for 410 and 404, `BadStatus` for other errors, `NoBacklink` for an answer without content,
     and what the fetch raises.
     """
-    response = fetch.get(source, accept=ACCEPT, purpose=purpose)
+    with desk.away():
+        response = fetch.get(source, accept=ACCEPT, purpose=purpose)
     if response.status == 410:
         raise SourceGone(Reason.SOURCE_GONE, "the source answers 410")
     if response.status == 404:

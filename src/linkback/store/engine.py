@@ -128,6 +128,11 @@ class Database:
                     self._dialect.take_turn(connection, turn)
                 yield connection
 
+    @property
+    def in_process(self) -> bool:
+        """Whether the database is a library of this process."""
+        return self._dialect.one_writer
+
     def shared(self, work: Callable[[], T]) -> T:
         """Do some work whose one transaction, of statements alone, may be one with those that come at the same moment.
 

@@ -84,6 +84,11 @@ class SqlStore(TransactionalStore[Connection]):
         return self._opened.join(connection, lambda: edits.record(_TABLES, connection, unpaced))
 
     @property
+    def in_process(self) -> bool:
+        """Whether the database is a library of this process, and no server that is waited for."""
+        return self._opened.in_process
+
+    @property
     def name(self) -> str:
         """What the database is called, without its password."""
         return self._opened.name

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from linkback import desk
 from linkback.errors import StoreError
 from linkback.forks import in_child
 
@@ -54,13 +55,15 @@ class Together(Generic[A, R]):
         """The result for one call; raises what `do` raised for those it was done with, others' as a `StoreError`."""
         call: _Call[A, R] = _Call(given)
         try:
-            with self._lock:
-                self._waiting.append(call)
-                call.leads, self._led = not self._led, True
-            if not call.leads:
-                call.woken.acquire()
-            if not call.done:
-                self._lead(call)
+            with desk.away():
+                with self._lock:
+                    self._waiting.append(call)
+                    call.leads, self._led = not self._led, True
+                if not call.leads:
+                    call.woken.acquire()
+                if not call.done:
+                    with desk.back():
+                        self._lead(call)
         except BaseException:
             self._leave(call)
             raise
