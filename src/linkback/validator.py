@@ -22,6 +22,8 @@ Matches = Callable[[str], bool]
 
 _EMBEDDING = {"video": ("src", "poster"), "object": ("data",)}
 _MAX_JSON_DEPTH = 100
+#: of so many attributes each may be looked at
+_FEW = 10
 # What may follow a URL in plain text without being part of it (protocols.md D-8).
 _TEXT_END = re.compile(r"""(?:[\s<>"'`)\]}]|[.,;:!?]+(?:\s|$)|$)""")
 
@@ -116,11 +118,15 @@ def _in_elements(
     likely: Matches | None = None,
 ) -> Iterator[Backlink]:
     for element in elements:
+        # far the most lead elsewhere, and a look is cheaper than asking which attributes refer (figures: verification,
+        # hostile pages)
+        few = len(element.attributes) < _FEW
+        if likely is not None and few and not any(map(likely, element.attributes.values())):
+            continue
         attributes = list(hyperlink_attributes(element))
         if extended:
             attributes += _embedded_attributes(element)
         for attribute in attributes:
-            # far the most lead elsewhere, and a look is cheaper than reading a URL (figure: verification)
             if likely is not None and not likely(element.attributes[attribute]):
                 continue
             url = resolve(element.attributes[attribute])
