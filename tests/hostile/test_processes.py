@@ -207,7 +207,6 @@ def test_a_server_without_descriptors_accepts_again_when_it_has_some(path: Path)
     assert kept(path) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="the server spins, and logs each turn")
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs prlimit")
 def test_a_server_without_descriptors_fills_no_log(path: Path) -> None:
     with serving(path) as (process, url, lines):

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from linkback.errors import ConfigurationError
@@ -18,12 +20,17 @@ from linkback.errors import ConfigurationError
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
+log = logging.getLogger(__name__)
+
 #: more than any protocol's largest ping, so that the endpoints themselves say what is too large
 _MAX_BODY = 1_048_576
 #: claims that wait together share a commit, so eight threads take half as many of them as these (durable receive)
 _THREADS = 32
 #: how long `close` from another thread may take to be noticed
 _GLANCE_SECONDS = 0.5
+#: what says that there is no room for another connection; the loop would ask again at once, and log each answer
+_FULL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_REST_SECONDS = 1.0
 
 
 def require() -> None:
@@ -44,6 +51,14 @@ class Server:
         self._closing = threading.Event()
         self._sockets: dict[int, Any] = {}
         self._server = _listen(app, bind, self._sockets)
+        # a name that means several addresses has a listener for each
+        self._listeners = [each for each in self._sockets.values() if hasattr(each, "channel_class")]
+        for each in self._listeners:
+            each.channel_class = _channel_class()
+            each.accept = partial(self._accept, each)
+        #: when to take connections again, by the monotonic clock, where there is no room for one
+        self._rests_until: float | None = None
+        self._full = False
         host, port = getattr(self._server, "effective_listen", [self._server.socket.getsockname()])[0][:2]
         #: the URL that it answers at
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -63,10 +78,35 @@ class Server:
 
         try:
             while not self._closing.is_set():
+                self._listen_again()
                 loop(timeout=_GLANCE_SECONDS, use_poll=True, map=self._sockets, count=1)
         finally:
             self._server.task_dispatcher.shutdown()
             close_all(self._sockets, ignore_all=True)
+
+    def _accept(self, listener: Any) -> Any:
+        """The next connection; none, and no look for another this second, where the process or the system is full."""
+        try:
+            found = type(listener).accept(listener)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            if not self._full:
+                log.warning("no more connections are accepted for now: %s", error.strerror)
+            self._full, self._rests_until = True, time.monotonic() + _REST_SECONDS
+            self._accepting(False)
+            return None
+        self._full = False
+        return found
+
+    def _listen_again(self) -> None:
+        if self._rests_until is not None and time.monotonic() >= self._rests_until:
+            self._rests_until = None
+            self._accepting(True)
+
+    def _accepting(self, yes: bool) -> None:
+        for each in self._listeners:
+            each.accepting = yes
 
     def close(self) -> None:
         """Stop serving soon; may be called from any thread."""
@@ -95,7 +135,7 @@ def _listen(app: WSGIApplication, bind: str, sockets: dict[int, Any]) -> Any:
     if not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise ConfigurationError(f"{bind!r} is no address to listen on; give HOST:PORT, such as 127.0.0.1:8000")
     try:
-        server = create_server(
+        return create_server(
             app,
             map=sockets,
             host=host.strip("[]") or "127.0.0.1",
@@ -109,11 +149,6 @@ def _listen(app: WSGIApplication, bind: str, sockets: dict[int, Any]) -> Any:
     except (OSError, ValueError) as error:
         close_all(sockets, ignore_all=True)
         raise ConfigurationError(f"cannot listen on {bind}: {error}") from error
-    # a name that means several addresses has a listener for each
-    for each in sockets.values():
-        if hasattr(each, "channel_class"):
-            each.channel_class = _channel_class()
-    return server
 
 
 @cache
