@@ -15,7 +15,7 @@ from linkback.jobs import External
 from linkback.store import checking
 from linkback.testing import FakeWeb
 from linkback.wire import Request, Response
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, until
 
 BLOG, SOURCE = "https://bob.example", "https://alice.example/a"
 TARGET = f"{BLOG}/post"
@@ -119,8 +119,45 @@ def test_nobody_waits_for_it_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     with somebody_sits():
         with desk.seat(), desk.away():
             pass
-        assert not is_free(), "who never sat has nothing to leave"
+        assert is_free(), "the others have a new one, as this may be lost"
     assert is_free()
+
+
+def test_who_works_for_others_that_wait_comes_back_only_where_it_is_free() -> None:
+    come, gone = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with desk.seat(), desk.away():
+            come.set()
+            gone.wait(PATIENCE)
+            with desk.back():
+                pass
+            gone.clear()
+
+    worker = in_a_thread(work)
+    assert come.wait(PATIENCE)
+    with somebody_sits():
+        gone.set()
+        until(lambda: not gone.is_set())
+    worker.join(PATIENCE)
+    assert is_free()
+
+
+def test_who_is_interrupted_while_it_waits_may_sit_another_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted:
+        def acquire(self, *given: object, **named: object) -> bool:
+            raise KeyboardInterrupt
+
+    def sit() -> None:
+        with desk.seat():
+            raise AssertionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(desk._desk, "_seat", Interrupted())
+        with pytest.raises(KeyboardInterrupt):
+            sit()
+    with desk.seat():
+        assert not is_free()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

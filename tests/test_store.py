@@ -1078,6 +1078,28 @@ def test_a_clock_that_was_ahead_blocks_no_host(store: Storage) -> None:
     assert store.next_due() == NOON
 
 
+def test_after_the_clock_was_set_back_nothing_waits_for_times_of_the_wrong_one(store: Storage) -> None:
+    """security.md R15. Looks at old mentions are spread over a month, and a post keeps its date."""
+    wrong = NOON + timedelta(days=3650)
+    pairs = [f"{number:064}" for number in range(40)]
+    for number, key in enumerate(pairs):
+        later = timedelta(days=30) if number else MINUTE
+        store.add_claim(replace(record(f"c{number}"), key=key), due=wrong + later)
+    owe(store, at=wrong + timedelta(hours=1))
+    owe(store, "https://dan.example/", at=wrong + timedelta(days=90))
+    [held] = store.lease(wrong + 5 * MINUTE, wrong + 7 * MINUTE)
+    store.set_back(wrong + 5 * MINUTE, NOON)
+    [again, post] = store.lease(NOON, NOON + MINUTE, limit=9)
+    assert (again.id, again.abandoned, post.kind) == (held.id, True, JobKind.DELIVER)
+    dues = [due - NOON for _, due in store.due(NOON + timedelta(days=32), limit=99)][2:]
+    assert len(dues) == 39
+    assert min(dues) >= timedelta(days=2)
+    assert len(set(dues)) == 30
+    store.set_back(NOON + MINUTE, NOON)
+    last = store.due(wrong + timedelta(days=365), limit=99)[-1][1]
+    assert last == wrong + timedelta(days=90)
+
+
 def test_what_is_not_laid_aside_cannot_be_revived(store: Storage) -> None:
     """And stays as it is."""
     (owed,) = owe(store)

@@ -4,8 +4,10 @@ Python runs one thread at a time in any case. But threads that compute and other
 interpreter from each other hundreds of times for each check, mostly from core to core: a third of its CPU (backlog
 drain). A lock is waited for without that.
 
-Rule 1: it is a courtesy. Nothing relies on it, and who has waited for it for `_PATIENCE` seconds goes on without.
-Rule 2: who waits for a host or another thread, or calls the host's own code, is `away` meanwhile.
+Rule 1: it is a courtesy, and so no two can wait for each other: who has waited for `_PATIENCE` seconds goes on
+        without, and leaves the others a new desk, as the old one may be lost.
+Rule 2: who waits for a host or for another thread's work, or calls the host's own code, is `away` meanwhile; who works
+        for others that wait comes `back` only where it is free soon.
 """
 
 from __future__ import annotations
@@ -16,14 +18,14 @@ from collections.abc import Iterator
 
 from linkback.forks import in_child
 
-_PATIENCE = 5.0
+_PATIENCE, _SOON = 2.0, 0.02
 
 
 class _Here(threading.local):
-    """Whether this thread has something to do at the desk, and whether it sits there now."""
+    """Whether this thread has work for the desk, and the seat that it has there now."""
 
     works: bool = False
-    sits: bool = False
+    seat: threading.Lock | None = None
 
 
 class _Desk:
@@ -36,13 +38,13 @@ class _Desk:
 
     @contextlib.contextmanager
     def seat(self) -> Iterator[None]:
-        """While a thread does a piece of work in which it mostly computes."""
+        """While a thread does a piece of work in which it mostly computes; nothing for a piece of such a piece."""
         if self._here.works:
             yield
             return
-        self._here.works = True
-        self._sit()
         try:
+            self._here.works = True
+            self._sit()
             yield
         finally:
             self._rise()
@@ -51,34 +53,39 @@ class _Desk:
     @contextlib.contextmanager
     def away(self) -> Iterator[None]:
         """While that work waits, or does what may wait; nothing for threads that are not at it."""
-        with self._other(sits=False):
-            yield
-
-    @contextlib.contextmanager
-    def back(self) -> Iterator[None]:
-        """While one that is away computes after all."""
-        with self._other(sits=True):
-            yield
-
-    @contextlib.contextmanager
-    def _other(self, *, sits: bool) -> Iterator[None]:
-        here = self._here
-        if not here.works or here.sits == sits:
+        if self._here.seat is None:
             yield
             return
-        self._sit() if sits else self._rise()
+        self._rise()
         try:
             yield
         finally:
-            self._rise() if sits else self._sit()
+            self._sit()
+
+    @contextlib.contextmanager
+    def back(self) -> Iterator[None]:
+        """While one that is away computes after all, and others wait for it."""
+        if not self._here.works or self._here.seat is not None:
+            yield
+            return
+        try:
+            if (seat := self._seat).acquire(timeout=_SOON):
+                self._here.seat = seat
+            yield
+        finally:
+            self._rise()
 
     def _sit(self) -> None:
-        self._here.sits = self._seat.acquire(timeout=_PATIENCE)
+        seat = self._seat
+        if seat.acquire(timeout=_PATIENCE):
+            self._here.seat = seat
+        elif self._seat is seat:
+            self._seat = threading.Lock()
 
     def _rise(self) -> None:
-        if self._here.sits:
-            self._here.sits = False
-            self._seat.release()
+        seat, self._here.seat = self._here.seat, None
+        if seat is not None:
+            seat.release()
 
 
 _desk = _Desk()

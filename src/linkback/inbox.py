@@ -34,6 +34,10 @@ log = logging.getLogger(__name__)
 _SECOND_LOOK = frozenset({Reason.NO_BACKLINK, Reason.SOURCE_MISSING, Reason.TRUNCATED})
 
 
+#: how far the clocks of those who share a store may be apart
+_CLOCKS_APART = timedelta(hours=1)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inbox:
     """Receives claims for the pages of one site, and checks them.
@@ -100,9 +104,11 @@ class Inbox:
         last = self.store.last_claim(key, protocol.name)
         if last is None:
             return now
-        # one that was never checked has a job, which is not put off by this: the earlier time holds
-        rested = (last.checked or now) + timedelta(seconds=self.policy.pair_seconds)
-        if (protocol.updates or self.inline) and last.checked is not None and rested > now:
+        # one that was never checked has a job, which is not put off by this: the earlier time holds; and nothing was
+        # checked at a time that is to come
+        checked = last.checked if last.checked is not None and last.checked - now < _CLOCKS_APART else None
+        rested = (checked or now) + timedelta(seconds=self.policy.pair_seconds)
+        if (protocol.updates or self.inline) and checked is not None and rested > now:
             wait = math.ceil((rested - now).total_seconds())
             raise Refused(Reason.TOO_OFTEN, "the source of this pair was fetched just now", retry_after=wait)
         return rested
@@ -112,7 +118,7 @@ class Inbox:
 
         Raises `StoreError`, with nothing recorded, and an exception where the host's `resolve` failed.
         """
-        # at the desk nobody waits for a server
+        # at the desk nobody waits for a database server
         with desk.seat() if getattr(self.store, "in_process", False) else contextlib.nullcontext():
             self._check(job)
 

@@ -22,7 +22,7 @@ Matches = Callable[[str], bool]
 
 _EMBEDDING = {"video": ("src", "poster"), "object": ("data",)}
 _MAX_JSON_DEPTH = 100
-#: of so many attributes each may be looked at
+#: an element with fewer attributes is looked at as a whole first
 _FEW = 10
 # What may follow a URL in plain text without being part of it (protocols.md D-8).
 _TEXT_END = re.compile(r"""(?:[\s<>"'`)\]}]|[.,;:!?]+(?:\s|$)|$)""")

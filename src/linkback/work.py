@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 LEASE_SECONDS = 120
 #: where another worker has what is due in its hands this very moment
 _SHORTEST_PAUSE, _LONGEST_STUCK = 0.05, 1.0
+#: a clock that goes back by less is waited for
+_SET_BACK = timedelta(days=1)
 #: of jobs that others abandoned, one is begun at a time; the next after a second
 _APART = timedelta(seconds=1)
 
@@ -57,6 +59,8 @@ class Work:
         self._in_hand: set[Job] = set()
         self._in_background: set[Job] = set()
         self._stopped = False
+        # what the clock said last
+        self._latest = self.clock()
         self._lock, self._asking = threading.Lock(), threading.Lock()
         # how many leases were asked for, and which of them was the last to get all that was due
         self._asked, self._all = 0, 0
@@ -111,6 +115,7 @@ class Work:
         """Lease due jobs and take the first in hand; with their number, and whether no more are due. The others are
         ready."""
         now = self.clock()
+        self._mind_the_clock(now)
         until = now + timedelta(seconds=LEASE_SECONDS)
         leased = self.store.lease(now, until, site=self.site, kind=kind, id=id, limit=limit)
         all_due = len(leased) < limit
@@ -128,6 +133,14 @@ class Work:
             self._give_back(leased, due=now, counted=False)
             return None, 0, True
         return next(iter(leased), None), len(leased), all_due
+
+    def _mind_the_clock(self, now: datetime) -> None:
+        """See that what waits for times of a clock that was wrong is done by the one that was set."""
+        with self._lock:
+            latest, self._latest = self._latest, now
+        if now < latest - _SET_BACK:
+            log.warning("the clock was set back from %s to %s: what waits is due anew", latest, now)
+            self.store.set_back(latest, now)
 
     def _ready_one(self, kind: JobKind | None = None, id: int | None = None) -> Job | None:
         """Take in hand a job that is ready, of one kind or of any, or that of an id."""

@@ -24,10 +24,8 @@ DECADE = 10 * 365.25 * 86_400
 LONGEST = 48 * 3600.0
 WEBMENTION = Claim("webmention", S, T)
 
-BACK = "a time of ours that lies further ahead than we ever plan is believed"
 FORWARD = pytest.param(DECADE, id="ten years ahead")
 BACKWARD = pytest.param(-DECADE, id="ten years back")
-STUCK = pytest.param(-DECADE, id="ten years back", marks=pytest.mark.xfail(strict=True, reason=BACK, raises=Exception))
 
 
 class Watching(External):
@@ -91,7 +89,7 @@ def state(site: Site, id: str) -> ClaimState | None:
     return record.state if record is not None else None
 
 
-@pytest.mark.parametrize("jump", [FORWARD, STUCK])
+@pytest.mark.parametrize("jump", [FORWARD, BACKWARD])
 def test_a_claim_that_waits_is_checked(receiving: Site, clock: Clock, jump: float) -> None:
     receipt = receiving.receive(WEBMENTION)
     clock.advance(jump)
@@ -99,7 +97,7 @@ def test_a_claim_that_waits_is_checked(receiving: Site, clock: Clock, jump: floa
     assert state(receiving, receipt.id) is ClaimState.SUCCESS
 
 
-@pytest.mark.parametrize("jump", [FORWARD, STUCK])
+@pytest.mark.parametrize("jump", [FORWARD, BACKWARD])
 def test_a_claim_whose_worker_died_is_checked(receiving: Site, clock: Clock, jump: float) -> None:
     receipt = receiving.receive(WEBMENTION)
     clock.advance(5)
@@ -109,7 +107,7 @@ def test_a_claim_whose_worker_died_is_checked(receiving: Site, clock: Clock, jum
     assert state(receiving, receipt.id) is ClaimState.SUCCESS
 
 
-@pytest.mark.parametrize("jump", [FORWARD, STUCK])
+@pytest.mark.parametrize("jump", [FORWARD, BACKWARD])
 def test_a_source_that_was_checked_may_ask_again(receiving: Site, clock: Clock, jump: float) -> None:
     receiving.receive(WEBMENTION)
     receiving.drain(patience=5)
@@ -132,7 +130,7 @@ def test_a_host_that_was_read_before_has_its_turn(receiving: Site, web: FakeWeb,
     assert state(receiving, receipt.id) is ClaimState.SUCCESS
 
 
-@pytest.mark.parametrize("jump", [FORWARD, STUCK])
+@pytest.mark.parametrize("jump", [FORWARD, BACKWARD])
 def test_a_delivery_that_waits_is_made(sending: Site, clock: Clock, jump: float) -> None:
     sending.publish(S, LINKING)
     clock.advance(jump)

@@ -28,6 +28,8 @@ _MAX_BODY = 1_048_576
 _THREADS = 32
 #: how long `close` from another thread may take to be noticed
 _GLANCE_SECONDS = 0.5
+#: how long the loop waits for a thread that sends, in seconds
+_MOMENT = 0.005
 #: what says that there is no room for another connection; the loop would ask again at once, and log each answer
 _FULL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _REST_SECONDS = 1.0
@@ -162,9 +164,9 @@ def _channel_class() -> type:
 
     class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         def writable(self) -> bool:
-            """Whether there is something to send that nobody is sending; what is left over is called for, or looked at
-            again at the next glance."""
-            if not super().writable() or not self.outbuf_lock.acquire(blocking=False):
+            """Whether there is something to send that nobody is sending."""
+            # who has something left over says so before it lets go: not to wait at all would miss that
+            if not super().writable() or not self.outbuf_lock.acquire(timeout=_MOMENT):
                 return False
             self.outbuf_lock.release()
             return True

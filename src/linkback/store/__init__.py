@@ -246,6 +246,12 @@ class Storage(typing.Protocol):
     def server_time(self) -> datetime | None:
         """The present by the clock of the database's server; None where it has no other clock than ours."""
 
+    def set_back(self, since: datetime, now: datetime) -> None:
+        """The clock stood at `since` and was set back to `now`: have nothing wait for times of the wrong clock.
+
+        A post that comes out on a date of its own keeps it.
+        """
+
     def mention(self, id: str) -> Mention | None:
         """The mention of that id."""
 

@@ -12,12 +12,26 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, insert, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
 
 from linkback.model import Job, JobKind
 from linkback.store import Backlog, rows
 from linkback.store.keys import digest, parts
 from linkback.store.schema import jobs
+from linkback.store.tables import Share
 
 _ABOUT = and_(jobs.c.kind == bindparam("of"), jobs.c.subject == bindparam("about"))
 _ADD = insert(jobs)
@@ -147,6 +161,18 @@ def backlog(connection: Connection, now: datetime, site: str | None) -> Backlog:
     waiting = select(func.count()).select_from(jobs).where(jobs.c.due.is_(None), _among(site, None))
     number, oldest = connection.execute(due).one()
     return Backlog(number, oldest, connection.scalar(waiting) or 0)
+
+
+def move(connection: Connection, after: datetime, until: datetime | None, due: datetime, share: Share | None) -> None:
+    """Make the jobs that are due after a time, and by another, due at a third; no lease of them holds any longer.
+
+    With `share`, those of a kind alone, and of these one in so many.
+    """
+    chosen = [jobs.c.due > after] if until is None else [jobs.c.due > after, jobs.c.due <= until]
+    if share is not None:
+        chosen += [jobs.c.kind == share.kind.value, jobs.c.id % share.among == share.number]
+    held = jobs.c.leased_until.is_not(None)
+    connection.execute(update(jobs).where(*chosen).values(due=due, leased_until=case((held, due))))
 
 
 def server_time(connection: Connection) -> datetime | None:

@@ -21,7 +21,10 @@ from typing import Any
 from linkback import urls
 from linkback.model import Job, JobKind, Turn
 from linkback.store import turns
-from linkback.store.tables import C, Hosts, Jobs
+from linkback.store.tables import C, Hosts, Jobs, Share
+
+#: the longest that a retry is put off, and over how many days looks at old mentions are spread
+_SOON, _DAYS = timedelta(hours=48), 30
 
 
 def add(jobs: Jobs[C], connection: C, site: str, kind: JobKind, subject: str, due: datetime) -> None:
@@ -72,6 +75,18 @@ def end(jobs: Jobs[C], connection: C, job: Job, again: datetime | None, *, parke
     if again is not None or parked:
         return jobs.give_back(connection, job, again)
     return jobs.end(connection, job)
+
+
+def set_back(jobs: Jobs[C], connection: C, since: datetime, now: datetime) -> None:
+    """Have no job wait for times of a clock that stood at `since` and was set back to `now`.
+
+    What was to come soon is due now, and what is looked at again later comes within a month, spread over its days. Of
+    deliveries only posts that come out on a date of their own are put off for longer: they keep it.
+    """
+    jobs.move(connection, now, since + _SOON, now, None)
+    for day in range(_DAYS):
+        due = now + _SOON + timedelta(days=day)
+        jobs.move(connection, since + _SOON, None, due, Share(JobKind.CHECK, day, _DAYS))
 
 
 def slots(

@@ -164,6 +164,15 @@ class Hosts(typing.Protocol[C_contra]):
         """Have a host's row say that nothing is sent before a time."""
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Of the jobs of a kind one in so many: number `number` of `among`."""
+
+    kind: JobKind
+    number: int
+    among: int
+
+
 class Jobs(typing.Protocol[C_contra]):
     """Work that is due, and who has it."""
 
@@ -220,6 +229,14 @@ class Jobs(typing.Protocol[C_contra]):
 
     def backlog(self, connection: C_contra, now: datetime, site: str | None) -> Backlog:
         """What waits at `now`, of a site or of any."""
+
+    def move(
+        self, connection: C_contra, after: datetime, until: datetime | None, due: datetime, share: Share | None
+    ) -> None:
+        """Make the jobs that are due after a time, and by another, due at a third; no lease of them holds any longer.
+
+        With `share`, those of a kind alone, and of these one in so many.
+        """
 
     def server_time(self, connection: C_contra) -> datetime | None:
         """The present by the clock of the database's server, None where it has no other clock than ours."""

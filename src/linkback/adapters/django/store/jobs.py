@@ -11,13 +11,14 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connections
-from django.db.models import Count, Min
+from django.db.models import Case, Count, F, Min, Value, When
 
 from linkback.adapters.django.models import Job as Row
 from linkback.adapters.django.store import vendors
 from linkback.model import Job, JobKind
 from linkback.store import Backlog, rows
 from linkback.store.keys import digest, parts
+from linkback.store.tables import Share
 
 
 def add_all(connection: str, site: str, kind: JobKind, due: Mapping[str, datetime]) -> None:
@@ -104,6 +105,19 @@ def due(connection: str, until: datetime, limit: int, site: str | None) -> list[
     """The ids of up to `limit` jobs of a site, or of any, that are due by a time, with when they are, in that order."""
     wanted = _among(connection, site, None).filter(due__lte=until).order_by("due", "id")
     return list(wanted.values_list("id", "due")[: max(limit, 0)])
+
+
+def move(connection: str, after: datetime, until: datetime | None, due: datetime, share: Share | None) -> None:
+    """Make the jobs that are due after a time, and by another, due at a third; no lease of them holds any longer.
+
+    With `share`, those of a kind alone, and of these one in so many.
+    """
+    chosen = Row.objects.using(connection).filter(due__gt=after)
+    if until is not None:
+        chosen = chosen.filter(due__lte=until)
+    if share is not None:
+        chosen = chosen.filter(kind=share.kind.value).annotate(rest=F("id") % share.among).filter(rest=share.number)
+    chosen.update(due=due, leased_until=Case(When(leased_until__isnull=False, then=Value(due))))
 
 
 def next_due(connection: str, site: str | None, kind: JobKind | None) -> datetime | None:
