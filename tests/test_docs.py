@@ -66,6 +66,13 @@ def requirements() -> list[tuple[str, int]]:
     return [(letter, int(number)) for letter, number in REQUIREMENT.findall((ROOT / "docs/protocols.md").read_text())]
 
 
+def test_the_tests_that_prove_a_promise_exist() -> None:
+    text = (ROOT / "docs/security.md").read_text()
+    cited = set(re.findall(r"(tests/[\w/]+\.py)::(\w+)", text))
+    assert len(cited) > 100
+    assert [name for file, name in sorted(cited) if f"def {name}(" not in (ROOT / file).read_text()] == []
+
+
 def test_the_requirements_stand_in_order_and_once() -> None:
     rows = requirements()
     assert {letter for letter, _ in rows} == set("ABCDEF")
