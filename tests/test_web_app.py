@@ -245,6 +245,7 @@ def test_other_paths_and_verbs_have_plain_answers(site: Site, method: str, path:
     response = ask(site, method, path)
     assert response.status == status
     assert response.header("X-Content-Type-Options") == "nosniff"
+    assert response.header("Content-Security-Policy") == "default-src 'none'"
 
 
 def test_mentions_are_told_as_json_to_anybody(site: Site) -> None:

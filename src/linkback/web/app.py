@@ -38,7 +38,8 @@ log = logging.getLogger(__name__)
 
 #: seconds after which a sender may try again when our store, or the host's own code, is away
 _RETRY_SECONDS = 60
-_NOSNIFF = ("X-Content-Type-Options", "nosniff")
+#: on every answer: it is what it says, and where a browser shows it as a page it may load and do nothing
+_HARMLESS: Headers = (("X-Content-Type-Options", "nosniff"), ("Content-Security-Policy", "default-src 'none'"))
 _CORS = ("Access-Control-Allow-Origin", "*")
 _NO_STORE = ("Cache-Control", "no-store")
 _COMBINED = frozenset({"", "/"})
@@ -102,7 +103,7 @@ class App:
         except Exception as error:  # noqa: BLE001 -- it is logged
             theirs = report(log, f"{request.method} {path} failed", error)
             response = _unavailable() if theirs else _json(500, {"error": "internal_error"})
-        return Response(response.status, (*response.headers, _NOSNIFF), response.body)
+        return Response(response.status, (*response.headers, *_HARMLESS), response.body)
 
     def max_body(self, path: str) -> int:
         """How many bytes of a request's body are worth reading."""
