@@ -60,6 +60,15 @@ def somebody_sits() -> Iterator[None]:
         thread.join(PATIENCE)
 
 
+@contextlib.contextmanager
+def somebody_sits_after(absence: contextlib.AbstractContextManager[None]) -> Iterator[None]:
+    """Somebody who sat down in the absence of this thread, and stays."""
+    with contextlib.ExitStack() as stays:
+        with absence:
+            stays.enter_context(somebody_sits())
+        yield
+
+
 def test_one_sits_at_a_time() -> None:
     at_once, most = 0, []
 
@@ -140,6 +149,16 @@ def test_who_works_for_others_that_wait_comes_back_only_where_it_is_free() -> No
         gone.set()
         until(lambda: not gone.is_set())
     worker.join(PATIENCE)
+    assert is_free()
+
+
+def test_who_was_away_briefly_sits_again_only_where_it_is_free() -> None:
+    with desk.seat():
+        with desk.away(briefly=True):
+            pass
+        assert not is_free()
+        with somebody_sits_after(desk.away(briefly=True)):
+            assert desk._desk._here.seat is None
     assert is_free()
 
 

@@ -51,8 +51,11 @@ class _Desk:
             self._here.works = False
 
     @contextlib.contextmanager
-    def away(self) -> Iterator[None]:
-        """While that work waits, or does what may wait; nothing for threads that are not at it."""
+    def away(self, *, briefly: bool = False) -> Iterator[None]:
+        """While that work waits, or does what may wait; nothing for threads that are not at it.
+
+        Who is away `briefly`, and often, sits again only where the desk is free soon.
+        """
         if self._here.seat is None:
             yield
             return
@@ -60,7 +63,7 @@ class _Desk:
         try:
             yield
         finally:
-            self._sit()
+            self._sit_soon() if briefly else self._sit()
 
     @contextlib.contextmanager
     def back(self) -> Iterator[None]:
@@ -69,8 +72,7 @@ class _Desk:
             yield
             return
         try:
-            if (seat := self._seat).acquire(timeout=_SOON):
-                self._here.seat = seat
+            self._sit_soon()
             yield
         finally:
             self._rise()
@@ -81,6 +83,10 @@ class _Desk:
             self._here.seat = seat
         elif self._seat is seat:
             self._seat = threading.Lock()
+
+    def _sit_soon(self) -> None:
+        if (seat := self._seat).acquire(timeout=_SOON):
+            self._here.seat = seat
 
     def _rise(self) -> None:
         seat, self._here.seat = self._here.seat, None

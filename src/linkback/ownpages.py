@@ -66,7 +66,7 @@ class OwnPages:
 
     def _ask(self, resolve: Resolve, page: str) -> str | None:
         try:
-            with desk.away():
+            with desk.away(briefly=True):
                 permalink: object = resolve(page)
         except Refused:
             raise

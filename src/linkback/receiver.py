@@ -5,7 +5,6 @@ Rule: what a stranger may ask again and again costs one look, and only the backl
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 from collections.abc import Callable, Collection, Mapping
@@ -136,14 +135,12 @@ class Reading:
 
     def _look_for(self, page: Page, claim: Claim, *, extended: bool) -> Backlink | Exception:
         matches = self._matcher(claim)
-        # the host's own function may know other names of a page, and may be asked for many links
-        asks = self._pages.asks
-        named = () if asks else [url for url in (claim.target, claim.endpoint) if url]
+        # the host's own function may know other names of a page
+        named = () if self._pages.asks else [url for url in (claim.target, claim.endpoint) if url]
         try:
-            with desk.away() if asks else contextlib.nullcontext():
-                return validator.find(
-                    page, claim.target, source=claim.source, extended=extended, matches=matches, named=named
-                )
+            return validator.find(
+                page, claim.target, source=claim.source, extended=extended, matches=matches, named=named
+            )
         except Refused as error:
             return error
         except HostFailed:
