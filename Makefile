@@ -22,6 +22,10 @@ $(VENV)/.ready-dev: $(VENV)/.ready-test
 	$(BIN)/pip install --quiet --group dev
 	@touch $@
 
+$(VENV)/.ready-fuzz: $(VENV)/.ready
+	$(BIN)/pip install --quiet --group fuzz
+	@touch $@
+
 demo: $(VENV)/.ready  ## two blogs on loopback tell each other about a link, by all three protocols
 	$(BIN)/linkback demo
 
@@ -59,7 +63,16 @@ bench: $(VENV)/.ready-test  ## measure all that docs/performance.md says, and wr
 bench-check: BENCH := --check
 bench-check: bench  ## the same, and end with 1 where a goal is missed
 
-clean:  ## remove what these commands made
-	rm -rf $(VENV) .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+SECONDS ?= 60
+TARGET ?= $(notdir $(wildcard fuzz/corpus/*))
 
-.PHONY: help demo test lint check conformance peers bench bench-check clean
+# a broken promise in one target does not keep the others from being tried
+fuzz: $(VENV)/.ready-fuzz  ## try each target of fuzz/ with made-up input; SECONDS=600 for so long each, TARGET=page that one
+	@failed=0; for target in $(TARGET); do \
+		$(BIN)/python fuzz/run.py $$target --seconds $(SECONDS) || failed=1; \
+	done; exit $$failed
+
+clean:  ## remove what these commands made
+	rm -rf $(VENV) .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist fuzz/found
+
+.PHONY: help demo test lint check conformance peers bench bench-check fuzz clean
