@@ -39,6 +39,8 @@ def test_elements_are_told_in_order_with_their_position() -> None:
         ("<a href=1>one<script>no</script>", "oneno"),
         ("<a href=1>" + "word " * 500, ("word " * 200).strip()),
         ("<a href=1>" + "é" * 5000, "é" * 1000),
+        ("<a href=1>" + " " * 5000 + "late", "late"),
+        ("<a href=1>" + " " * 50_000 + "too late", ""),
     ],
 )
 def test_a_link_has_its_words(page: str, text: str) -> None:

@@ -19,7 +19,8 @@ UNSEEN_LINKS = frozenset({"base", "link", "meta"})
 KEPT = LINKING | EMBEDDING | CITING | {"base", "meta"}
 #: elements whose content HTML reads as text
 RAW_TEXT = frozenset({"title", "textarea", "style", "script", "xmp", "iframe", "noembed", "noframes", "plaintext"})
-_MAX_TEXT = 1000
+#: how many characters of a link's words are kept, and how many are read for that with the blanks between them
+_MAX_TEXT, _MOST_READ = 1_000, 10_000
 #: a page of a megabyte may have so many that counting them alone takes longer than it may cost (figure: hostile)
 MOST_TAGS = 100_000
 _MOST_KEPT = 20_000
@@ -85,6 +86,25 @@ class Document:
         return self.depth <= _TAME_DEPTH and self.widest <= _TAME_ATTRIBUTES and self.count <= _TAME_ELEMENTS
 
 
+class _Open:
+    """A link that has not ended: its index, -1 for one that is not shown, and its words so far.
+
+    They end at so many characters, however they come: a page that is read in parts has the words of one read at once.
+    """
+
+    __slots__ = ("index", "parts", "room")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.parts: list[str] = []
+        self.room = _MOST_READ
+
+    def add(self, text: str) -> None:
+        if self.room > 0:
+            self.parts.append(text[: self.room])
+            self.room -= len(text)
+
+
 class Collector:
     """Keeps what `Document` holds. A subclass receives a parser's events and calls these."""
 
@@ -92,8 +112,7 @@ class Collector:
         self.document = Document()
         self._counts: dict[str, int] = {}
         self._depth = 0
-        #: the links that are open: their index, -1 for one that is not shown, and their words
-        self._open: list[tuple[int, list[str]]] = []
+        self._open: list[_Open] = []
         #: the indices of those that are shown
         self._shown: list[int] = []
         self._title: list[str] | None = None
@@ -132,7 +151,7 @@ class Collector:
         position = self._counts.get(name, 0)
         self._counts[name] = position + 1
         if name == "a":
-            self._open.append((-1 if hidden else len(self.document.elements), []))
+            self._open.append(_Open(-1 if hidden else len(self.document.elements)))
             if not hidden:
                 self._shown.append(len(self.document.elements))
         if not hidden:
@@ -160,14 +179,14 @@ class Collector:
             self._title = None
 
     def _finish_link(self) -> None:
-        index, parts = self._open.pop()
-        if index < 0:
+        link = self._open.pop()
+        if link.index < 0:
             return
         self._shown.pop()
-        text = self.words(parts)[:_MAX_TEXT]
-        self.document.elements[index].text = text
+        text = self.words(link.parts)[:_MAX_TEXT].rstrip()
+        self.document.elements[link.index].text = text
         if self._open:
-            self._open[-1][1].append(text)
+            self._open[-1].add(text)
 
     def words(self, parts: Iterable[str]) -> str:
         """Text as it is kept, on one line."""
@@ -182,8 +201,8 @@ class Collector:
         """Text, of the title or of the innermost link."""
         if self._title is not None:
             self._title.append(data)
-        elif self._open and len(self._open[-1][1]) < _MAX_TEXT:
-            self._open[-1][1].append(data[:_MAX_TEXT])
+        elif self._open:
+            self._open[-1].add(data)
 
     def close(self) -> Document:
         """The end of the page, or of what is read of it, which ends all that is open."""
