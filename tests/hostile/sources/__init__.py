@@ -8,6 +8,7 @@ Rule 2: a case says what the answer must come to, and within which time, bytes a
 from __future__ import annotations
 
 from tests.hostile.sources import (
+    answers,
     big,
     charsets,
     compressed,
@@ -33,6 +34,7 @@ _FAMILIES = (
     redirects.FAMILY,
     privacy.FAMILY,
     typed.FAMILY,
+    answers.FAMILY,
     charsets.FAMILY,
     *markup.FAMILIES,
     parsing.FAMILY,
