@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tests.hostile.sources.family import CHUNKED, ERROR, MB, NOT_LINKED, Family, Visit, chunk, head
 
-FAMILY = Family("xml", seconds=3)
+FAMILY = Family("xml", seconds=5)
 
 #: how the two protocols answer, around what a receiver says
 _FORMS = {
