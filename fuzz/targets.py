@@ -51,6 +51,7 @@ _UNREAD = frozenset(
         Reason.UNKNOWN_METHOD,
         Reason.BAD_ARGUMENTS,
         Reason.BAD_CONTENT_TYPE,
+        Reason.TOO_LARGE,
         Reason.SOURCE_INVALID,
     }
 )
@@ -113,7 +114,7 @@ def form(data: bytes) -> None:
     for protocol in (Webmention(), TrackBack(), TrackBack(fallback_charsets=("shift_jis", "euc-jp"))):
         _ask(protocol, request)
     reason = _refusal(partial(read_form, request))
-    assert reason in (None, Reason.BAD_CONTENT_TYPE, Reason.MALFORMED), f"{reason} for a form"
+    assert reason in (None, Reason.BAD_CONTENT_TYPE, Reason.MALFORMED, Reason.TOO_LARGE), f"{reason} for a form"
     if reason is not None:
         return
     fields = read_form(request)

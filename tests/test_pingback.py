@@ -499,6 +499,14 @@ ONE_TOO_DEEP = "<value><struct><member><name>a</name>" * 16
             b"<methodCall>" + b"<a/>" * 1000 + b"</methodCall>", Reason.NOT_A_CALL, -32600, id="C-26 many elements"
         ),
         pytest.param(b"<methodCall>" + b"<a>" * 32, Reason.NOT_A_CALL, -32600, id="C-26 deep"),
+        pytest.param(
+            CALL.replace(b"</methodName>", b"</methodName><methodName>x</methodName>"),
+            Reason.NOT_A_CALL,
+            -32600,
+            id="two methods",
+        ),
+        pytest.param(CALL.replace(b"<params>", b"<params/><params>"), Reason.NOT_A_CALL, -32600, id="params twice"),
+        pytest.param(body_of(f"{VS}{VS}", VT), Reason.BAD_ARGUMENTS, -32602, id="two values in one"),
         pytest.param(b"<methodCall><methodName>x", Reason.MALFORMED, -32700, id="VC-16"),
         pytest.param(b"", Reason.MALFORMED, -32700, id="VC-17"),
         pytest.param(

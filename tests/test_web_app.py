@@ -201,6 +201,36 @@ def test_a_body_beyond_the_limit_is_too_large(site: Site, path: str, size: int) 
     assert post(site, path, b"x" * (size - 1), query=AT_T).status != 413
 
 
+@pytest.mark.parametrize("path", ["/pingback", "/webmention", "/trackback", "/"])
+@pytest.mark.parametrize(
+    ("name", "value", "status"),
+    [
+        ("Content-Length", "-1", 400),
+        ("Content-Length", "1_0", 400),
+        ("Content-Length", "²", 400),
+        ("Content-Length", "5, 5", 400),
+        ("Content-Length", "9999", 400),
+        ("Content-Length", "9" * 5000, 413),
+        ("Content-Encoding", "gzip", 415),
+        ("Content-Encoding", "identity, x-gzip", 415),
+    ],
+)
+def test_a_body_that_was_cut_off_or_is_packed_is_none(
+    site: Site, path: str, name: str, value: str, status: int
+) -> None:
+    """B1, B7: it is not looked into, whatever protocol it may be in."""
+    given = Request("POST", f"https://t.example{path}{AT_T}", ((name, value),), f"source={S}&target={T}".encode())
+    assert App(site).handle(given, path).status == status
+    assert not site.work()
+
+
+@pytest.mark.parametrize("coding", ["identity", "Identity", ""])
+def test_a_body_that_says_it_is_not_packed_is_read(site: Site, coding: str) -> None:
+    body = f"source={S}&target={T}".encode()
+    fields = (("Content-Encoding", coding), ("Content-Length", f"000{len(body)}"))
+    assert App(site).handle(Request("POST", "https://t.example/webmention", fields, body), "/webmention").status == 201
+
+
 def test_a_browser_that_looks_at_a_trackback_url_is_led_to_the_page(site: Site) -> None:
     response = ask(site, "GET", "/trackback", query=AT_T)
     assert (response.status, response.header("Location")) == (302, T)  # VC-44

@@ -37,13 +37,14 @@ def write_form(pairs: Iterable[tuple[str, str]]) -> bytes:
 def read_form(request: Request) -> Fields:
     """The fields of a urlencoded or multipart body, in order.
 
-    Raises `Refused(BAD_CONTENT_TYPE)` for any other type and `Refused(MALFORMED)` for a body that
-    cannot be one. A missing type counts as urlencoded (C-54).
+    Raises `Refused(BAD_CONTENT_TYPE)` for any other type, `Refused(MALFORMED)` for a body that
+    cannot be one, and `Refused(TOO_LARGE)` for one of more fields than `MAX_FIELDS`. A missing type
+    counts as urlencoded (C-54).
     """
     if request.content_type == MULTIPART:
         return _read_multipart(request)
-    if request.content_type not in ("", URLENCODED):
-        raise Refused(Reason.BAD_CONTENT_TYPE, f"{request.content_type} is no form")
+    if request.content_type != URLENCODED and request.header("Content-Type"):
+        raise Refused(Reason.BAD_CONTENT_TYPE, f"{request.content_type!r} is no form")
     try:
         # latin-1 maps every byte to one character and back, so the bytes survive unread
         pairs = parse_qsl(
@@ -53,7 +54,7 @@ def read_form(request: Request) -> Fields:
             max_num_fields=MAX_FIELDS,
         )
     except ValueError as error:
-        raise Refused(Reason.MALFORMED, str(error)) from error
+        raise Refused(Reason.TOO_LARGE, f"the form has more than {MAX_FIELDS} fields") from error
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
 
 
@@ -68,8 +69,10 @@ def _read_multipart(request: Request) -> Fields:
     body = b"\n" + request.body
     found = list(itertools.islice(delimiter.finditer(body), MAX_FIELDS + 1))
     last = next((number for number, match in enumerate(found) if match[1]), None)
+    if last is None and len(found) > MAX_FIELDS:
+        raise Refused(Reason.TOO_LARGE, f"the form has more than {MAX_FIELDS} fields")
     if last is None:
-        raise Refused(Reason.MALFORMED, f"the multipart body has no end within {MAX_FIELDS} fields")
+        raise Refused(Reason.MALFORMED, "the multipart body has no end")
     between = itertools.pairwise(found[: last + 1])
     return [field for start, end in between for field in _read_part(body[start.end() : end.start()])]
 

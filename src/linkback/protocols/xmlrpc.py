@@ -128,11 +128,11 @@ def read_call(request: Request, *, strict: bool = False) -> Call:
         if refusal.reason is Reason.TOO_LARGE:
             raise Refused(Reason.NOT_A_CALL, refusal.detail) from refusal
         raise
-    name = root.find("methodName")
-    method = name.text.strip(_BLANKS) if name else ""
-    if root.name != "methodCall" or not method:
+    names = root.find_all("methodName")
+    method = names[0].text.strip(_BLANKS) if len(names) == 1 else ""
+    if root.name != "methodCall" or not method or len(root.find_all("params")) > 1:
         raise Refused(Reason.NOT_A_CALL, "the XML is no method call")
-    return Call(method, tuple(_parameters(root)))
+    return Call(method, tuple(Parameter(_name(each), _only_value(each)) for each in _found_parameters(root)))
 
 
 def _read_plain(request: Request) -> Call | None:
@@ -162,18 +162,22 @@ def read_response(response: Response) -> Result | Fault | None:
     fault = root.find("fault")
     if fault is not None:
         return as_fault(_value(fault.find("value")))
-    parameters = _parameters(root)
-    return Result(parameters[0].value) if parameters else None
+    parameters = _found_parameters(root)
+    return Result(_value(parameters[0].find("value"))) if parameters else None
 
 
 def _repair(text: str) -> str:
     return _BARE_AMPERSAND.sub(lambda match: "&amp;" if match[0] == "&" else match[0], text)
 
 
-def _parameters(root: XmlElement) -> list[Parameter]:
+def _found_parameters(root: XmlElement) -> list[XmlElement]:
     parent = root.find("params")
-    found = parent.find_all("param") if parent else []
-    return [Parameter(_name(parameter), _value(parameter.find("value"))) for parameter in found]
+    return parent.find_all("param") if parent else []
+
+
+def _only_value(parameter: XmlElement) -> Value:
+    values = parameter.find_all("value")
+    return _value(values[0]) if len(values) == 1 else None
 
 
 def _name(element: XmlElement) -> str:

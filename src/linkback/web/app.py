@@ -46,6 +46,8 @@ _COMBINED = frozenset({"", "/"})
 #: what a static page loads from us, and how long a browser may keep it before it asks again
 _FILES = {"/linkback.js": "text/javascript; charset=utf-8", "/thread.css": "text/css; charset=utf-8"}
 _FRESH = ("Cache-Control", "public, max-age=3600")
+#: numbers of more digits are beyond any body, and int() refuses thousands of them
+_MOST_DIGITS = 12
 #: what may stand before a document in any Unicode encoding: blanks, byte order marks, the zeros of UTF-16
 _BEFORE_XML = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
 
@@ -152,8 +154,8 @@ class App:
         if request.method != "POST":
             seen = self._listed(protocol, request)
             return seen or protocol.write_reply(Answer(reason=Reason.WRONG_VERB, page=self._page_of(request)), request)
-        if len(request.body) > protocol.max_body:
-            raise Refused(Reason.TOO_LARGE)
+        if (no_body := _without_body(request, protocol.max_body)) is not None:
+            return no_body
         try:
             claim = protocol.read_ping(request, _target_of(request))
         except Refused as refusal:
@@ -229,6 +231,26 @@ class App:
         language = translations.of(urls.query_value(request.url, "lang"), *accepted)
         thread = threads.of(self.site.mentions(target), language=language)
         return _json(200, thread_to_json(target, thread), _CORS, _NO_STORE, ("Vary", "Accept-Language"))
+
+
+def _without_body(request: Request, max_body: int) -> Response | None:
+    """The answer to a request whose body is none, whatever it is written in; None where there is one to be read.
+
+    Raises `Refused(TOO_LARGE)` for one that is longer, or announced to be longer, than `max_body`.
+    """
+    length = request.header("Content-Length")
+    if length and not (length.isascii() and length.isdigit()):
+        return _text(400, "Content-Length must be a number\n")
+    digits = length.lstrip("0")
+    if len(request.body) > max_body or len(digits) > _MOST_DIGITS or int(digits or "0") > max_body:
+        raise Refused(Reason.TOO_LARGE)
+    if len(request.body) < int(digits or "0"):
+        return _text(400, "the body is shorter than announced\n")
+    codings = ",".join(request.header_all("Content-Encoding")).lower().split(",")
+    if any(coding.strip() not in ("", "identity") for coding in codings):
+        # what a few bytes unpack to may be a thousand times as long
+        return _text(415, "a body is taken as it is, without a coding\n", ("Accept-Encoding", "identity"))
+    return None
 
 
 def _say_store_failed(error: StoreError) -> None:
