@@ -660,11 +660,12 @@ def test_a_second_look_is_had_after_trouble_too(site: Site, web: FakeWeb, clock:
 
 @pytest.mark.parametrize(
     "answer",
-    [Response(500), Response(429), unreachable(S), TimedOut(S, "slow"), Unreachable(S, "reset by peer", sent=True)],
-    ids=["500", "429", "nobody", "timeout", "reset"],
-)
+    [Response(500), Response(429), unreachable(S), TimedOut(S, "slow"), Unreachable(S, "reset by peer", sent=True),
+     Blocked(S, "a private address")],
+    ids=["500", "429", "nobody", "timeout", "reset", "private"],
+)  # fmt: skip
 def test_temporary_trouble_is_tried_three_times(site: Site, web: FakeWeb, clock: FakeClock, answer: Answering) -> None:
-    """protocols.md D-25."""
+    """protocols.md D-25; when a claim fails does not tell an address that is closed from one where nobody answers."""
     web.pages[S] = answer
     record = receive(site)
     for pause in (60, 600):
@@ -684,10 +685,9 @@ def test_temporary_trouble_is_tried_three_times(site: Site, web: FakeWeb, clock:
     [
         (Response(410), Reason.SOURCE_GONE),
         (Response(403), Reason.SOURCE_UNREADABLE),
-        (Blocked(S, "a private address"), Reason.SOURCE_UNREADABLE),
         (Response(200, (("Content-Type", "image/png"),)), Reason.UNSUPPORTED_TYPE),
     ],
-    ids=["VD-67", "403", "private", "VD-53"],
+    ids=["VD-67", "403", "VD-53"],
 )
 def test_what_waiting_cannot_help_ends_at_once(
     site: Site, web: FakeWeb, clock: FakeClock, answer: Answering, reason: Reason
@@ -714,7 +714,7 @@ def test_a_source_on_an_address_that_nobody_opened_is_a_warning_that_names_what_
     receive(site)
     site.drain()
     assert warned(caplog) == [
-        f"no mention of {T} by {S}: {S}: 127.0.0.1 is not a public address (open it with …)",
+        f"no mention of {T} by {S} yet: {S}: 127.0.0.1 is not a public address (open it with …)",
     ]
 
 
@@ -732,14 +732,16 @@ def test_strangers_cannot_fill_the_log_with_closed_addresses(
             receive(site, Claim("webmention", source, T))
         site.drain()
         lines = sum("no mention of" in record.getMessage() for record in caplog.records)
-        assert lines == len(addresses), "what is no warning is still an information"
+        assert lines >= len(addresses), "what is no warning is still an information"
         return len(warned(caplog))
 
     assert told(["127.0.0.1"] * 5) == 1
     clock.advance(60)
     assert told(["127.0.0.1"]) == 0, "the hour is not over"
     assert told([f"10.0.0.{last}" for last in range(30)]) == 19
-    clock.advance(3600)
+    for _ in range(3):
+        clock.advance(1200)
+        site.drain()
     assert told(["127.0.0.1", "10.0.0.1", "127.0.0.1"]) == 2
 
 

@@ -102,7 +102,7 @@ def test_what_failed_together_does_not_return_together() -> None:
         (TimedOut(T, "slow"), Reason.SOURCE_UNREADABLE, True),
         (BadStatus(T, 503), Reason.SOURCE_UNREADABLE, True),
         (BadStatus(T, 403), Reason.SOURCE_UNREADABLE, False),
-        (Blocked(T, "no"), Reason.SOURCE_UNREADABLE, False),
+        (Blocked(T, "no"), Reason.SOURCE_UNREADABLE, True),
         (LinkbackError("?"), Reason.INTERNAL, False),
         (KeyError("?"), Reason.INTERNAL, False),
     ],

@@ -227,7 +227,7 @@ class Inbox:
         mention = self._mention(reading, looks, before, now)
         nexts = [None if mention else self._next_look(look, job, now) for look in looks]
         ended = [
-            self._end(look, before, mention, now) if again is None else _waiting(look, now)
+            self._end(look, before, mention, now) if again is None else self._wait(look, now)
             for look, again in zip(looks, nexts, strict=True)
         ]
         return Verdict(
@@ -264,6 +264,13 @@ class Inbox:
         asked = protocol is not None and protocol.updates
         taken = visible and asked and reason is not None and takes_away(reason, asked=asked)
         return replace(done, state=ClaimState.DELETED if taken else ClaimState.FAILED)
+
+    def _wait(self, look: Look, now: datetime) -> ClaimRecord:
+        """A claim that will be looked at again: not ended, whatever was found so far."""
+        claim, (reason, _) = look.record.claim, look.failure
+        level = self.loudness.of(look.found, now)
+        log.log(level, "no mention of %s by %s yet: %s", claim.target, claim.source, look.found)
+        return replace(look.record, state=ClaimState.QUEUED, reason=reason, checked=now, open=True)
 
     def _turned_away(self, before: Mention | None, mention: Mention) -> bool:
         """Whether a sender who waits is told that the policy takes this for spam (protocols.md C-43).
@@ -314,10 +321,3 @@ class Inbox:
         after = self.store.mention_for(key)
         if after is not None and after.status is Status.REMOVED:
             tell(self.hooks.removed, after)
-
-
-def _waiting(look: Look, now: datetime) -> ClaimRecord:
-    """A claim that will be looked at again: not ended, whatever was found so far."""
-    reason, _ = look.failure
-    log.info("no mention of %s by %s yet: %s", look.record.claim.target, look.record.claim.source, look.found)
-    return replace(look.record, state=ClaimState.QUEUED, reason=reason, checked=now, open=True)

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from linkback import urls
 from linkback.arguments import one_of, several
-from linkback.errors import ConfigurationError, FetchError, NoBacklink, Reason, Refused, SourceGone
+from linkback.errors import Blocked, ConfigurationError, FetchError, NoBacklink, Reason, Refused, SourceGone
 from linkback.model import Backlink, Claim, Status
 from linkback.page import Link
 
@@ -133,7 +133,11 @@ def _among(host: str, names: Iterable[str]) -> bool:
 
 
 def judge(error: Exception) -> tuple[Reason, bool]:
-    """What a failed check means: its reason, and whether another look may end differently."""
+    """What a failed check means: its reason, and whether there is to be another look.
+
+    An address that we do not talk to is looked at as often as a host that is away: when a claim fails tells no stranger
+    which it was, and costs no connection (protocols.md C-10).
+    """
     match error:
         case SourceGone(reason=Reason.SOURCE_GONE):
             return Reason.SOURCE_GONE, False
@@ -141,6 +145,8 @@ def judge(error: Exception) -> tuple[Reason, bool]:
             return error.reason, True
         case NoBacklink(reason=reason):
             return reason, reason is not Reason.UNSUPPORTED_TYPE
+        case Blocked():
+            return Reason.SOURCE_UNREADABLE, True
         case FetchError(temporary=temporary):
             return Reason.SOURCE_UNREADABLE, temporary
         case _:
