@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import logging
 import socket
 import sys
+import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from linkback.adapters.server import Server, require
 from linkback.errors import ConfigurationError
+from tests.patience import until
 from tests.serving import pages, served
 
 if TYPE_CHECKING:
@@ -89,3 +93,68 @@ def test_a_long_answer_reaches_a_reader_that_waits_in_between() -> None:
     with served(pages({"/": long})) as url, urllib.request.urlopen(url) as response:
         first = response.read(1)
         assert first + response.read() == long.encode()
+
+
+HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
+
+
+@pytest.mark.parametrize(
+    "start", [HEAD, HEAD + b"\r\n", HEAD + b"Expect: 100-continue\r\n\r\n"], ids=["head", "body", "100"]
+)
+def test_a_request_that_drips_is_answered_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch, start: bytes) -> None:
+    """B12: each byte would have the server's own timeout begin anew."""
+    monkeypatch.setattr("linkback.adapters.server._REQUEST_SECONDS", 1.0)
+    with served(pages({"/": "hello"})) as url:
+        with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=0.1) as sock:
+            sock.sendall(start)
+            heard = _dripped(sock)
+        with urllib.request.urlopen(url) as response:
+            assert response.read() == b"hello"
+    assert heard.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n").startswith(
+        b"HTTP/1.0 408 " if start == HEAD else b"HTTP/1.1 408 "
+    )
+
+
+def _dripped(sock: socket.socket) -> bytes:
+    """What a server says to a client that sends a byte now and then, until it hangs up."""
+    heard = b""
+    for _ in range(600):
+        with contextlib.suppress(TimeoutError):
+            try:
+                data = sock.recv(4096)
+            except ConnectionError:
+                return heard
+            if not data:
+                return heard
+            heard += data
+        with contextlib.suppress(ConnectionError):
+            sock.send(b"x")
+    raise AssertionError(f"still there after {heard!r}")
+
+
+def test_the_time_is_that_of_one_request_and_not_of_its_connection() -> None:
+    channels: list[Any] = []
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        channel = environ["waitress.client_disconnected"].__self__
+        # as if this request had begun long ago
+        channel._awaited = (object(), 0.0)
+        channels.append(channel)
+        start_response("200 OK", [("Content-Length", "5")])
+        return [b"hello"]
+
+    def is_received() -> bool:
+        return channels[0].request is not None and channels[0].request.headers_finished
+
+    with served(application) as url:
+        client = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+        for _ in range(3):
+            client.putrequest("POST", "/")
+            client.putheader("Content-Length", "2")
+            client.endheaders(b"a")
+            if channels:
+                until(is_received)
+                channels[0].hurry(time.monotonic())
+            client.send(b"b")
+            assert client.getresponse().read() == b"hello"
+        client.close()

@@ -28,6 +28,8 @@ _MAX_BODY = 1_048_576
 _THREADS = 32
 #: how long `close` from another thread may take to be noticed
 _GLANCE_SECONDS = 0.5
+#: how long a request may take to arrive, its last byte included, and how long a connection may wait for one, in seconds
+_REQUEST_SECONDS, _IDLE_SECONDS = 10.0, 30
 #: how long the loop waits for a thread that sends, in seconds
 _MOMENT = 0.005
 #: what says that there is no room for another connection; the loop would ask again at once, and log each answer
@@ -61,6 +63,7 @@ class Server:
         #: when to take connections again, by the monotonic clock, where there is no room for one
         self._rests_until: float | None = None
         self._full = False
+        self._hurries_at = 0.0
         host, port = getattr(self._server, "effective_listen", [self._server.socket.getsockname()])[0][:2]
         #: the URL that it answers at
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -82,6 +85,7 @@ class Server:
             while not self._closing.is_set():
                 self._listen_again()
                 loop(timeout=_GLANCE_SECONDS, use_poll=True, map=self._sockets, count=1)
+                self._hurry()
         finally:
             self._server.task_dispatcher.shutdown()
             close_all(self._sockets, ignore_all=True)
@@ -105,6 +109,16 @@ class Server:
         if self._rests_until is not None and time.monotonic() >= self._rests_until:
             self._rests_until = None
             self._accepting(True)
+
+    def _hurry(self) -> None:
+        """Wait no longer for requests that drip: the server's own timeout begins anew with each byte."""
+        now = time.monotonic()
+        if now < self._hurries_at:
+            return
+        self._hurries_at = now + _GLANCE_SECONDS
+        for each in list(self._sockets.values()):
+            if isinstance(each, _channel_class()):
+                each.hurry(now)
 
     def _accepting(self, yes: bool) -> None:
         for each in self._listeners:
@@ -145,7 +159,8 @@ def _listen(app: WSGIApplication, bind: str, sockets: dict[int, Any]) -> Any:
             threads=_THREADS,
             ident=None,
             max_request_body_size=_MAX_BODY,
-            channel_timeout=30,
+            channel_timeout=_IDLE_SECONDS,
+            cleanup_interval=1,
             clear_untrusted_proxy_headers=True,
         )
     except (OSError, ValueError) as error:
@@ -154,8 +169,8 @@ def _listen(app: WSGIApplication, bind: str, sockets: dict[int, Any]) -> Any:
 
 
 @cache
-def _channel_class() -> type:
-    """A connection that its thread alone writes to while it does.
+def _channel_class() -> Any:
+    """A connection whose requests arrive within their time, and that its thread alone writes to while it does.
 
     The loop of waitress would try it again and again meanwhile and keep that thread from the interpreter: where it
     wakes up on another core, a ping took four times the CPU (durable receive).
@@ -163,6 +178,26 @@ def _channel_class() -> type:
     from waitress.channel import HTTPChannel
 
     class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
+        request: Any
+        #: what is being received, and since when by the monotonic clock
+        _awaited: tuple[Any, float] = (None, 0.0)
+
+        def hurry(self, now: float) -> None:
+            """Answer a request that takes too long to arrive, and hang up; called by the loop, often."""
+            with self.requests_lock:
+                request = self.request
+                awaited, since = self._awaited
+                # while an answer is made, the next request cannot be read
+                if request is None or request is not awaited or self.requests:
+                    self._awaited = (request, now)
+                    return
+                if now - since < _REQUEST_SECONDS:
+                    return
+                _call_too_slow(request)
+                self.request = None
+                self.requests.append(request)
+            self.server.add_task(self)
+
         def writable(self) -> bool:
             """Whether there is something to send that nobody is sending."""
             # who has something left over says so before it lets go: not to wait at all would miss that
@@ -172,3 +207,15 @@ def _channel_class() -> type:
             return True
 
     return Channel
+
+
+def _call_too_slow(request: Any) -> None:
+    """Have a request that is not there yet answered 408."""
+    from waitress.utilities import Error
+
+    if not request.headers_finished:
+        # an answer needs some request
+        request.parse_header(b"GET / HTTP/1.0\r\n")
+    error = Error("the request took too long")
+    error.code, error.reason = 408, "Request Timeout"
+    request.error, request.completed = error, True
