@@ -149,7 +149,7 @@ def test_every_link_leads_to_the_web_and_counts_as_none_of_the_posts(
             assert link["rel"] == "nofollow"
             continue
         assert link["href"].startswith(("http://", "https://"))
-        assert link["rel"] == "nofollow ugc"
+        assert link["rel"] == "nofollow ugc noopener noreferrer"
 
 
 @case

@@ -34,7 +34,7 @@
   }
 
   function link(address, children) {
-    var attributes = { class: "u-url", rel: "nofollow ugc", "data-linkback": "no", href: web(address) };
+    var attributes = { class: "u-url", rel: "nofollow ugc noopener noreferrer", "data-linkback": "no", href: web(address) };
     return attributes.href ? [el("a", attributes, children)] : children;
   }
 
