@@ -140,7 +140,7 @@ def test_what_strangers_wrote_is_text_and_leads_to_the_web_only(admin: Client) -
         assert "<script>alert(" not in text
         assert "Hello &lt;b&gt;" in text
     tables.Mention.objects.update(source=SOURCE)
-    link = f'<a href="{SOURCE}" rel="noopener noreferrer nofollow ugc" target="_blank">{SOURCE}</a>'
+    link = f'<a href="{SOURCE}" rel="nofollow ugc noopener noreferrer" target="_blank">{SOURCE}</a>'
     assert link in admin.get(MENTIONS).content.decode().replace("<wbr>", "")
 
 

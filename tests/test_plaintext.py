@@ -27,10 +27,52 @@ from linkback.plaintext import clean_text, collapse, head, tail
         ("e\u0301", "é"),
         ("&amp;lt;", "&amp;lt;"),
         ("שלום 日本 👩‍👩‍👧", "שלום 日本 👩‍👩‍👧"),
+        ("\u200bpay\u200dpal\ufeff\u2060 in\u00advi\u034fsi\u200cble", "paypal invisible"),
+        ("\u3164\uffa0\u115f\u1160\u180e\u17b4", ""),
+        ("hi\U000e0068\U000e0069\U000e007f \ufff9base\ufffatop\ufffb", "hi basetop"),
+        ("a\ufe0f\U000e0100\ufe0f\ufe0f b", "a b"),
+        ("a\u061c\u200d\u061cb \u180b\u200c\u180b", "ab"),
+        ("x\u200e\u200fy", "xy"),
+        ("\u200d😀\u200d a\ufe0f\u200d😀", "😀 a😀"),
     ],
 )
 def test_text_becomes_one_line_without_anything_unfit(text: str, clean: str) -> None:
     assert clean_text(text, 100) == clean
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("می\u200cخواهم", id="Persian"),
+        pytest.param("क्\u200dष क्\u200cष", id="Hindi"),
+        pytest.param("ශ්\u200dරී", id="Sinhala"),
+        pytest.param("ᠨ\u180bᠠ", id="Mongolian"),
+        pytest.param("葛\U000e0100城", id="a variant of a Japanese name"),
+        pytest.param("\u200fC++\u200f היא שפה", id="marks in Hebrew"),
+        pytest.param(
+            "👩🏽\u200d🚀 ❤\ufe0f\u200d🔥 🏳\ufe0f\u200d⚧\ufe0f 🙂\u200d↔\ufe0f 1\ufe0f\u20e3 ™\ufe0f", id="emoji"
+        ),
+        pytest.param("🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f", id="the flag of Scotland"),
+    ],
+)
+def test_what_cannot_be_seen_stays_where_the_rest_looks_different_without_it(text: str) -> None:
+    assert clean_text(text, 100) == text
+
+
+def test_a_cut_leaves_no_joiner_at_its_end() -> None:
+    assert clean_text("می\u200cخواهم", 3) == "می…"
+    assert head("می\u200cخواهم", 3) == "می…"
+    assert tail("می\u200cخواهم", 6) == "…خواهم"
+
+
+@given(
+    st.text(
+        st.sampled_from("aا1 \u0301\u200b\u200c\u200d\u200e\u200f\u061c\u202e\u180bᠠ葛\ufe0f😀🏴\U000e0062\U000e007f")
+    )
+)
+def test_what_is_clean_stays_as_it_is(text: str) -> None:
+    clean = clean_text(text, 1000)
+    assert clean_text(clean, 1000) == clean
 
 
 @pytest.mark.parametrize(

@@ -240,7 +240,7 @@ def test_words_that_nobody_sees_are_none(unseen: str) -> None:
     assert mine.name == "Anonymous"
 
 
-@pytest.mark.parametrize("name", ["👩\u200d💻", "می\u200cخواهم", "\u200bAnn"], ids=ascii)
+@pytest.mark.parametrize("name", ["👩\u200d💻", "می\u200cخواهم"], ids=ascii)
 def test_what_joins_visible_letters_is_left(name: str) -> None:
     assert heading(0, name) == f"Pingback: {name}"
 

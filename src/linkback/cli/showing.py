@@ -8,6 +8,7 @@ from linkback.model import Backlink, Delivery, Endpoints, Job, Mention, Outcome
 from linkback.plaintext import collapse
 from linkback.terminal import say, table, write, write_json
 from linkback.web import shapes
+from linkback.web.shown import address
 
 
 def show_endpoints(endpoints: Endpoints, *, as_json: bool) -> None:
@@ -31,7 +32,7 @@ def show_backlink(backlink: Backlink, *, as_json: bool) -> None:
         "excerpt": backlink.excerpt,
         "published": backlink.published.isoformat() if backlink.published else "",
         "kind": backlink.kind,
-        "found at": backlink.final_url if backlink.final_url != backlink.source else "",
+        "found at": address(backlink.final_url) if backlink.final_url != backlink.source else "",
     }
     for name, value in facts.items():
         if value:
@@ -60,7 +61,7 @@ def show_deliveries(deliveries: Sequence[Delivery], *, as_json: bool) -> None:
             show_delivery(delivery, as_json=True)
         return
     rows = [
-        (one.outcome.value, one.protocol or "", one.source, one.target, str(one.attempts), one.detail)
+        (one.outcome.value, one.protocol or "", address(one.source), address(one.target), str(one.attempts), one.detail)
         for one in deliveries
     ]
     table(("outcome", "protocol", "source", "target", "attempts", "detail"), rows)
@@ -90,7 +91,7 @@ def show_mention(mention: Mention, *, as_json: bool) -> None:
     if as_json:
         write_json(shapes.mention_to_json(mention))
         return
-    write(collapse(f"{mention.id} {mention.status.value} {mention.source}"))
+    write(collapse(f"{mention.id} {mention.status.value} {address(mention.source)}"))
 
 
 def show_mentions(mentions: Sequence[Mention], *, as_json: bool) -> None:
@@ -105,8 +106,8 @@ def show_mentions(mentions: Sequence[Mention], *, as_json: bool) -> None:
             mention.status.value,
             "+".join(mention.protocols),
             mention.title,
-            mention.source,
-            mention.target,
+            address(mention.source),
+            address(mention.target),
             f"{mention.received:%Y-%m-%d %H:%M}",
         )
         for mention in mentions

@@ -23,10 +23,8 @@ _NOT_IN_AN_ID = re.compile(r"[^\w-]", re.ASCII)
 _ESCAPES = {letter: escape(letter) for letter in "&<>\"'"} | {letter: f"&#{ord(letter)};" for letter in "{}`@"}
 _ESCAPED = re.compile(f"[{''.join(_ESCAPES)}]")
 _UNSEEN_KINDS = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
-#: letters and marks that fonts leave blank
-_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0").union(
-    map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
-)
+#: a pattern of no dots, which looks like a blank and is none
+_UNSEEN = "\u2800"
 
 
 class Text(str):
@@ -58,7 +56,7 @@ def words(text: str, limit: int) -> str:
 
 
 def _is_seen(letter: str) -> bool:
-    return letter not in _UNSEEN and unicodedata.category(letter) not in _UNSEEN_KINDS
+    return letter != _UNSEEN and unicodedata.category(letter) not in _UNSEEN_KINDS
 
 
 def called(mention: Mention, author: Author, title: str, *, deed: bool) -> tuple[str, bool]:
@@ -82,7 +80,8 @@ def title_of(mention: Mention) -> str:
     title = words(mention.title, MAX_TITLE)
     if not title:
         return ""
-    nowhere = (mention.source, urls.place(mention.source), urls.place(mention.final_url))
+    where = clean_text(mention.source, MAX_TITLE)
+    nowhere = (mention.source, where, urls.place(mention.source), urls.place(mention.final_url))
     return "" if title in nowhere else title
 
 
@@ -133,6 +132,13 @@ def web(url: str) -> Text:
     """A stranger's URL as a browser would write it; "" where it does not lead to the web."""
     parsed = urls.parse(urls.clean(url))
     return Text(urls.with_fragment(parsed) if parsed is not None and parsed.is_web else "")
+
+
+def address(url: str) -> str:
+    """A URL for people to read, on one line: its host in ASCII, as a letter of one script may pass for another's."""
+    line = collapse(url)
+    spelt_out = line.isascii() or line.lower().startswith(urls.origin(line) or line)
+    return line if spelt_out else urls.serialised(line)
 
 
 def own(url: str) -> Text:

@@ -18,16 +18,20 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
 
-from linkback import urls
 from linkback.adapters.django import blog, conf
+from linkback.adapters.django.fields import CleanTextField
 from linkback.adapters.django.models import Claim, Delivery, Job, Mention
 from linkback.errors import StoreError
 from linkback.model import JobKind, Status
+from linkback.plaintext import collapse
 from linkback.protocols import BUILTIN
 from linkback.site import utcnow
 from linkback.upkeep import UNSEEN
+from linkback.web.shown import address, web
 
 _LONGEST_SHOWN = 80
+#: the columns of URLs that strangers choose
+_ADDRESSES = frozenset({"source", "target", "author_url", "author_photo", "final_url", "endpoint", "status_url"})
 _NOT_OURS = "gone, or of another site than LINKBACK['SITE']"
 #: of MySQL and MariaDB alike
 _ANY_CASE = "utf8mb4_unicode_520_ci"
@@ -43,41 +47,48 @@ _PIECES = re.compile(r"(?:https?://)?[^/?&=_-]{1,16}[/?&=_-]*|[/?&=_-]+")
 
 def _short(text: str) -> SafeString:
     """A text for a cell of a list: cut where it is long, with the whole of it to point at."""
+    text = collapse(text)
     cut = str(Truncator(text).chars(_LONGEST_SHOWN))
     words = (format_html_join(mark_safe("<wbr>"), "{}", zip(_PIECES.findall(word))) for word in cut.split())
     shown = format_html_join(" ", "{}", zip(words))
     return shown if cut == text else format_html('<span title="{}">{}</span>', text, shown)
 
 
+def _words(text: str) -> SafeString:
+    """A stranger's words: whichever way they are written, what stands beside them stays where it is."""
+    return format_html("<bdi>{}</bdi>", _short(text))
+
+
 def _link(url: str, shown: str) -> SafeString | str:
     """A stranger's URL to follow, told no more of us than a visit tells; text where it does not lead to the web."""
-    if not urls.is_argument(url):
+    href = web(url)
+    if not href:
         return shown
-    return format_html('<a href="{}" rel="noopener noreferrer nofollow ugc" target="_blank">{}</a>', url, shown)
+    return format_html('<a href="{}" rel="nofollow ugc noopener noreferrer" target="_blank">{}</a>', href, shown)
 
 
 @admin.display(description="source", ordering="source")
 def source_link(row: Any) -> SafeString | str:
     """The page that links."""
-    return _link(row.source, _short(row.source))
+    return _link(row.source, _short(address(row.source)))
 
 
 @admin.display(description="target", ordering="target")
 def target_link(row: Any) -> SafeString | str:
     """The page that is linked to."""
-    return _link(row.target, _short(row.target))
+    return _link(row.target, _short(address(row.target)))
 
 
 @admin.display(description="source")
 def whole_source(row: Any) -> SafeString | str:
     """The page that links, its address uncut."""
-    return _link(row.source, row.source)
+    return _link(row.source, address(row.source))
 
 
 @admin.display(description="target")
 def whole_target(row: Any) -> SafeString | str:
     """The page that is linked to, its address uncut."""
-    return _link(row.target, row.target)
+    return _link(row.target, address(row.target))
 
 
 class ReadOnly(admin.ModelAdmin):
@@ -88,6 +99,14 @@ class ReadOnly(admin.ModelAdmin):
     def get_queryset(self, request: Any) -> Any:
         """The rows of the database that the settings name."""
         return super().get_queryset(request).using(conf.read().using)
+
+    def get_object(self, request: Any, object_id: str, from_field: str | None = None) -> Any:
+        """A row to show, what strangers wrote in it as plain text: an older release may have kept more."""
+        row = super().get_object(request, object_id, from_field)
+        for field in row._meta.concrete_fields if row else ():
+            if isinstance(field, CleanTextField) and (text := getattr(row, field.attname)):
+                setattr(row, field.attname, address(text) if field.attname in _ADDRESSES else collapse(text))
+        return row
 
     def get_search_fields(self, request: Any) -> list[str]:
         """What is searched, as `get_search_results` names it."""
@@ -155,7 +174,7 @@ class MentionAdmin(ReadOnly):
     @admin.display(description="title", ordering="title")
     def shown_title(self, row: Any) -> SafeString:
         """What the source page is called."""
-        return _short(row.title or row.author_name or row.source)
+        return _words(row.title or row.author_name or address(row.source))
 
     @admin.display(description="protocols")
     def announced_by(self, row: Any) -> str:
@@ -232,7 +251,7 @@ class DeliveryAdmin(ReadOnly):
     @admin.display(description="detail")
     def shown_detail(self, row: Any) -> SafeString:
         """What the other side said."""
-        return _short(row.detail)
+        return _words(row.detail)
 
     @admin.action(description="Try those again that were given up", permissions=["change"])
     def try_again(self, request: Any, queryset: Any) -> None:

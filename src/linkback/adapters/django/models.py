@@ -13,6 +13,7 @@ from typing import Any
 from django.db import models
 
 from linkback.adapters.django.fields import CleanTextField, MomentField, PageTimeField, WordField
+from linkback.web.shown import address
 
 
 def _digest(**more: Any) -> Any:
@@ -48,7 +49,7 @@ class Claim(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.source} → {self.target}"
+        return f"{address(self.source)} → {address(self.target)}"
 
 
 class Mention(models.Model):
@@ -85,7 +86,7 @@ class Mention(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.source} → {self.target}"
+        return f"{address(self.source)} → {address(self.target)}"
 
 
 class MentionProtocol(models.Model):
@@ -152,7 +153,7 @@ class Delivery(models.Model):
         indexes = (models.Index(fields=["source_key"], name="ix_linkback_deliveries_source"),)
 
     def __str__(self) -> str:
-        return f"{self.source} → {self.target}"
+        return f"{address(self.source)} → {address(self.target)}"
 
 
 class Job(models.Model):
