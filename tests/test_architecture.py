@@ -17,9 +17,9 @@ SOURCE = Path(__file__).parent.parent / "src" / "linkback"
 RANKS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
-        "errors plaintext wire elements forks",
-        "urls model tagsoup addresses deadline charsets inflate arguments desk",
-        "forms markup linkheader rdf xmltext feedscan prefilter needles nodes",
+        "errors plaintext wire elements logs",
+        "urls model tagsoup addresses deadline charsets inflate arguments forks",
+        "forms markup linkheader rdf xmltext feedscan prefilter needles nodes desk",
         "page",
         "feeds discovery validator nearmiss policy ownpages owing jsonld microformats tree wpexcerpt",
         "answers",

@@ -6,13 +6,12 @@ told again in the same language only (protocols.md B-11).
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 
-from linkback import owing, sender
+from linkback import logs, owing, sender
 from linkback.discoveries import Discoveries
 from linkback.errors import FetchError, LinkbackError, Reason, SourceGone
 from linkback.hooks import Hooks, tell
@@ -24,7 +23,7 @@ from linkback.receiver import read_source
 from linkback.store import Storage
 from linkback.wire import Fetch
 
-log = logging.getLogger(__name__)
+log = logs.named(__name__)
 
 #: the line of the log for each delivery that was refused without an answer, with target, source and reason
 KEPT_IN = "%s is not told of %s: %s"

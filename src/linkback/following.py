@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 
-from linkback import feeds
+from linkback import feeds, logs
 from linkback.content import digest
 from linkback.errors import Blocked, ConfigurationError, FetchError, LinkbackError, Reason, Refused, SourceGone
 from linkback.feeds import Entry
@@ -28,7 +27,7 @@ from linkback.store.feeds import Feeds, KnownPost, Todo
 from linkback.walk import Reading, Trouble, Walk, name_of, trouble
 from linkback.wire import Fetch, Response
 
-log = logging.getLogger(__name__)
+log = logs.named(__name__)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -5,13 +5,14 @@ Rule: each object sees to its own. One that cannot keeps no other from it.
 
 from __future__ import annotations
 
-import logging
 import os
 import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-log = logging.getLogger(__name__)
+from linkback import logs
+
+log = logs.named(__name__)
 
 T = TypeVar("T")
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from linkback import desk
+from linkback import desk, logs
 from linkback.errors import Blocked, blamed
 from linkback.model import Delivery, Mention
 
-log = logging.getLogger(__name__)
+log = logs.named(__name__)
 
 T = TypeVar("T")
 

@@ -8,14 +8,13 @@ Rule 3: a mention is taken away only where no claim that announced it holds any 
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from linkback import desk, upkeep, urls
+from linkback import desk, logs, upkeep, urls
 from linkback.errors import LinkbackError, Reason, Refused
 from linkback.hooks import Hooks, Loudness, tell
 from linkback.looks import Look, in_their_words, not_deleted, state_of
@@ -28,7 +27,7 @@ from linkback.receiver import Reading, purpose, read_source
 from linkback.store import ClaimRecord, Pace, Storage, Verdict
 from linkback.wire import Fetch
 
-log = logging.getLogger(__name__)
+log = logs.named(__name__)
 
 #: what another look at the source may turn into a yes (protocols.md D-27)
 _SECOND_LOOK = frozenset({Reason.NO_BACKLINK, Reason.SOURCE_MISSING, Reason.TRUNCATED})

@@ -7,16 +7,16 @@ and a nudge is only a hint.
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 import time
 import typing
 from collections.abc import Callable
 
+from linkback import logs
 from linkback.errors import ConfigurationError
 from linkback.forks import in_child
 
-log = logging.getLogger(__name__)
+log = logs.named(__name__)
 
 #: do one due job; false where nothing is due
 Step = Callable[[], bool]

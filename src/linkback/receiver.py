@@ -5,11 +5,10 @@ Rule: what a stranger may ask again and again costs one look, and only the backl
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Collection, Mapping
 
-from linkback import desk, extract, urls, validator
+from linkback import desk, extract, logs, urls, validator
 from linkback.errors import BadStatus, LinkbackError, NoBacklink, Reason, Refused, SourceGone
 from linkback.forks import in_child
 from linkback.model import Backlink, Claim
@@ -20,7 +19,7 @@ from linkback.protocols import Protocol
 from linkback.validator import Matches
 from linkback.wire import Fetch
 
-log = logging.getLogger(__name__)
+log = logs.named(__name__)
 
 ACCEPT = "text/html, application/xhtml+xml;q=0.9, application/json;q=0.6, text/plain;q=0.5, */*;q=0.1"
 

@@ -6,13 +6,12 @@ the one object that a blog engine holds.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from linkback import urls
+from linkback import logs, urls
 from linkback.arguments import check, several, shown
 from linkback.background import Background
 from linkback.delivering import Delivering
@@ -34,7 +33,7 @@ from linkback.work import LEASE_SECONDS, Work
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-log = logging.getLogger(__name__)
+log = logs.named(__name__)
 
 #: a job that ended this many workers is given up
 MOST_ATTEMPTS = 5

@@ -5,14 +5,13 @@ Rule: a blog's policy, limits and pages are its own `Site`'s; only the store, th
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from linkback import urls
+from linkback import logs, urls
 from linkback.arguments import Kind, check, function, several, shown
 from linkback.background import Background
 from linkback.errors import ConfigurationError, Reason, Refused, blame, name_of
@@ -28,7 +27,7 @@ from linkback.work import Work
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-log = logging.getLogger(__name__)
+log = logs.named(__name__)
 
 #: given by the host: a URL, of a page or of a blog itself, to the blog that it belongs to, None where it is nobody's
 SiteOf = Callable[[str], Site | None]

@@ -7,17 +7,17 @@ Rule 2: nobody asked, so what may be well is not told: cron that drains each hou
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from linkback import logs
 from linkback.errors import StoreError
 from linkback.jobs import External
 from linkback.site import Site, utcnow
 from linkback.sites import Sites
 
-log = logging.getLogger(__name__)
+log = logs.named(__name__)
 
 #: how long due work may lie before it says that nobody does it
 _LATE = timedelta(minutes=90)

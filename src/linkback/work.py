@@ -6,7 +6,6 @@ at any point, and whoever works next does the job again.
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 from collections import deque
@@ -14,13 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from linkback import logs
 from linkback.errors import StoreError
 from linkback.forks import in_child
 from linkback.jobs import Embedded, Runner, crew
 from linkback.model import Job, JobKind
 from linkback.store import Storage
 
-log = logging.getLogger(__name__)
+log = logs.named(__name__)
 
 #: how long a job is held, from its lease and again from each of its POSTs: more than it takes to read a target and a
 #: source, or to make one POST, also where `Limits` give them twice their time

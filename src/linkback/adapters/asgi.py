@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from functools import partial
 from typing import Any
 
-from linkback import urls
+from linkback import logs, urls
 from linkback.adapters import asyncsite
 from linkback.adapters.given import check_app, check_blog
 from linkback.adapters.pool import THREADS, Pool
@@ -27,7 +26,7 @@ from linkback.web.app import App
 from linkback.web.signposts import PREFIX, Signposts, Signs
 from linkback.wire import Request, Response
 
-log = logging.getLogger(__name__)
+log = logs.named(__name__)
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

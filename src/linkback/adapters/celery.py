@@ -7,13 +7,13 @@ Rule 2: messages do not pile up. A sweep sends a bounded number; each expires wh
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
+from linkback import logs
 from linkback.errors import ConfigurationError
 from linkback.jobs import Step, Wait
 from linkback.site import Site, utcnow
@@ -25,7 +25,7 @@ try:
 except ImportError as error:
     raise ConfigurationError("linkback.adapters.celery needs Celery: pip install 'linkback[celery]'") from error
 
-log = logging.getLogger(__name__)
+log = logs.named(__name__)
 
 RUN = "linkback.run"
 SWEEP = "linkback.sweep"

@@ -7,12 +7,12 @@ dependency of the application stands between a sender and its answer.
 from __future__ import annotations
 
 import contextlib
-import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from typing import Any
 
+from linkback import logs
 from linkback.adapters import asyncsite
 from linkback.adapters.asgi import SCOPE_KEY, Lifespan, LinkbackMiddleware, lifespan
 from linkback.adapters.asyncsite import AsyncSite
@@ -30,7 +30,7 @@ try:
 except ImportError as error:
     raise ConfigurationError("linkback.adapters.fastapi needs FastAPI: pip install 'linkback[fastapi]'") from error
 
-log = logging.getLogger(__name__)
+log = logs.named(__name__)
 
 __all__ = ["AsyncSite", "current_site", "install"]
 

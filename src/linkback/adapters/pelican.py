@@ -20,7 +20,7 @@ import pelican
 from markupsafe import Markup
 from pelican import signals
 
-from linkback import urls
+from linkback import logs, urls
 from linkback.adapters.settings import Settings
 from linkback.background import drained
 from linkback.delivering import was_kept_in
@@ -37,7 +37,7 @@ from linkback.web.shapes import delivery_line
 from linkback.web.signposts import Signposts
 from linkback.wire import Fetch
 
-log = logging.getLogger(__name__)
+log = logs.named(__name__)
 
 _PREFIX = "LINKBACK_"
 #: what only Pelican has; the others are those of every framework

@@ -15,12 +15,13 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from linkback import logs
 from linkback.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-log = logging.getLogger(__name__)
+log = logs.named(__name__)
 
 #: more than any protocol's largest ping, so that the endpoints themselves say what is too large
 _MAX_BODY = 1_048_576

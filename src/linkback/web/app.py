@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import typing
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from linkback import urls
+from linkback import logs, urls
 from linkback.arguments import check, one_of
 from linkback.errors import Reason, Refused, StoreError
 from linkback.forms import read_form
@@ -34,7 +33,7 @@ from linkback.web import translations
 from linkback.web.shapes import mention_to_json, thread_to_json
 from linkback.wire import Headers, Request, Response
 
-log = logging.getLogger(__name__)
+log = logs.named(__name__)
 
 #: seconds after which a sender may try again when our store, or the host's own code, is away
 _RETRY_SECONDS = 60

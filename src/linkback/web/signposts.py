@@ -6,12 +6,11 @@ answered 200 to a GET or HEAD, named by a URL that the blog knows as its own.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from linkback import urls
+from linkback import logs, urls
 from linkback.arguments import check, one_of
 from linkback.errors import ConfigurationError, Refused
 from linkback.hooks import report
@@ -21,7 +20,7 @@ from linkback.sites import Sites
 from linkback.web.app import App
 from linkback.wire import Headers, Response
 
-log = logging.getLogger(__name__)
+log = logs.named(__name__)
 
 PREFIX = "/linkback"
 _HTML_TYPES = ("text/html", "application/xhtml+xml")

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, has_app_context, has_request_context, request
 
-from linkback import startup, urls
+from linkback import logs, startup, urls
 from linkback.adapters.flask.command import WORKER, command
 from linkback.adapters.settings import Settings
 from linkback.adapters.wsgi import host_of, path_of, read_request
@@ -28,7 +27,7 @@ from linkback.web import render
 from linkback.web.render import Comment, Markup
 from linkback.web.signposts import PREFIX, Signposts, Signs
 
-log = logging.getLogger(__name__)
+log = logs.named(__name__)
 
 #: the name of the blueprint, and of the blog's place in `app.extensions`
 NAME = "linkback"

@@ -12,7 +12,6 @@ comments the options of `linkback.web.render.thread` may stand: {% mentions for 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,12 +21,12 @@ from django.template.base import token_kwargs
 from django.urls import NoReverseMatch
 from django.utils.safestring import SafeString, mark_safe
 
-from linkback import urls
+from linkback import logs, urls
 from linkback.adapters.django import blog
 from linkback.adapters.django.threads import count, thread
 from linkback.web.render import Comment
 
-log = logging.getLogger(__name__)
+log = logs.named(__name__)
 register = template.Library()
 _USAGE = "{% mentions for post [with comments] [facepile=False] [photos=True] %} or {% mentions for post as name %}"
 
