@@ -33,6 +33,7 @@ from django.core.management import CommandError, call_command
 from django.core.wsgi import get_wsgi_application
 from django.db import connection, transaction
 from django.http import FileResponse, HttpResponse
+from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.template import Context, Template, TemplateSyntaxError
 from django.test import Client, RequestFactory, override_settings
 from django.utils import translation
@@ -648,6 +649,8 @@ def test_a_project_that_is_put_together_well_passes_every_check(db: None) -> Non
 
 LINE = "linkback.adapters.django.middleware.LinkbackMiddleware"
 GZIP = "django.middleware.gzip.GZipMiddleware"
+CSRF = "django.middleware.csrf.CsrfViewMiddleware"
+FRAMES = "django.middleware.clickjacking.XFrameOptionsMiddleware"
 
 
 @pytest.mark.parametrize(
@@ -666,8 +669,10 @@ GZIP = "django.middleware.gzip.GZipMiddleware"
             "LINKBACK['BASE']: the endpoints' public URL is like https://bob.example/linkback, not '/linkback'"
             " leave LINKBACK['BASE'] out",
         ),
-        ({"MIDDLEWARE": []}, "linkback.W001", f'add "{LINE}" at the end'),
-        ({"MIDDLEWARE": [LINE, GZIP]}, "linkback.W002", "to the end of MIDDLEWARE"),
+        ({"MIDDLEWARE": [CSRF, FRAMES]}, "linkback.W001", f'add "{LINE}" at the end'),
+        ({"MIDDLEWARE": [CSRF, FRAMES, LINE, GZIP]}, "linkback.W002", "to the end of MIDDLEWARE"),
+        ({"MIDDLEWARE": [CSRF, LINE]}, "linkback.W003", f'in a frame, under buttons of their own add "{FRAMES}" to'),
+        ({"MIDDLEWARE": [LINE]}, "linkback.W003", f'add "{CSRF}" and "{FRAMES}" to MIDDLEWARE'),
     ],
     ids=lambda value: value if isinstance(value, str) and value.startswith("linkback.") else "",
 )
@@ -676,6 +681,23 @@ def test_a_check_names_the_line_that_mends_it(db: None, settings: dict[str, Any]
         [(name, text)] = found()
     assert name == id
     assert fix in text
+
+
+class Framed(XFrameOptionsMiddleware):
+    """A project's own, made of Django's."""
+
+
+def test_a_middleware_that_is_made_of_djangos_guards_as_well(db: None) -> None:
+    with override_settings(MIDDLEWARE=[CSRF, f"{__name__}.Framed", LINE]):
+        assert found() == []
+    with override_settings(MIDDLEWARE=[CSRF, "tests.no_such_module.Framed", LINE]):
+        assert [name for name, _ in found()] == ["linkback.W003"]
+
+
+def test_without_the_admin_nothing_guards_it(db: None) -> None:
+    without = [name for name in django.conf.settings.INSTALLED_APPS if name != "django.contrib.admin"]
+    with override_settings(MIDDLEWARE=[LINE], INSTALLED_APPS=without):
+        assert found() == []
 
 
 def test_missing_tables_are_told(web: FakeWeb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -868,7 +890,7 @@ def test_the_guide_sets_a_project_up_in_eight_lines(
         project(template, tmp_path / "db"),
         override_settings(
             INSTALLED_APPS=[*own, *said["INSTALLED_APPS"][1:]],
-            MIDDLEWARE=said["MIDDLEWARE"][1:],
+            MIDDLEWARE=[CSRF, FRAMES, *said["MIDDLEWARE"][1:]],
             LINKBACK={**said["LINKBACK"], "WORKERS": 0},
             ROOT_URLCONF="guide_urls",
         ),

@@ -6,14 +6,16 @@ Rule: without `--database` no database is asked, and without `--deploy` no netwo
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve
+from django.utils.module_loading import import_string
 
 from linkback import doctor, startup, urls
 from linkback.adapters.django import blog, conf
@@ -28,6 +30,11 @@ WORKER = "manage.py linkback worker"
 _SETTINGS = f'LINKBACK = {{"SITE": "https://bob.example"}} is enough; it may have {", ".join(list(conf.KNOWN)[1:])} too'
 _INCLUDE = 'path("linkback/", include("linkback.adapters.django.urls"))'
 _PACKERS = ("django.middleware.gzip.GZipMiddleware", "django.middleware.http.ConditionalGetMiddleware")
+#: what keeps other sites' pages from using the admin by the hand of whoever is signed in to it
+_GUARDS = {
+    "django.middleware.csrf.CsrfViewMiddleware": "send its forms",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware": "show it in a frame, under buttons of their own",
+}
 #: steps of the doctor that need the network
 _OUTSIDE = frozenset({"page", "endpoints", "reachable"})
 
@@ -91,6 +98,35 @@ def middleware(app_configs: object, **more: Any) -> Messages:
     return []
 
 
+@checks.register("linkback")
+def moderation(app_configs: object, **more: Any) -> Messages:
+    """W003: mentions are moderated in an admin that pages of other sites can send forms to, or show in a frame."""
+    if not apps.is_installed("django.contrib.admin"):
+        return []
+    missing = {name: danger for name, danger in _GUARDS.items() if not any(map(_made_of(name), settings.MIDDLEWARE))}
+    if not missing:
+        return []
+    why = f"mentions are moderated in the admin, and pages of other sites could {' and '.join(missing.values())}"
+    lines = " and ".join(f'"{name}"' for name in missing)
+    hint = f"add {lines} to MIDDLEWARE; silence this where something else does the same"
+    return [checks.Warning(why, hint=hint, id="linkback.W003")]
+
+
+def _made_of(name: str) -> Callable[[str], bool]:
+    """Whether a middleware is the one of that name, or a project's own that is made of it."""
+    wanted = import_string(name)
+
+    def made(listed: str) -> bool:
+        try:
+            found = import_string(listed)
+        except ImportError:
+            # Django itself tells of it
+            return False
+        return isinstance(found, type) and issubclass(found, wanted)
+
+    return made
+
+
 @checks.register("linkback", checks.Tags.database)
 def records(app_configs: object, databases: Collection[str] | None = None, **more: Any) -> Messages:
     """W010: the tables are missing. W011: what `linkback.startup` sees in them, as work that has waited for an hour and
@@ -138,4 +174,4 @@ def _site() -> Site:
     return blog.site()
 
 
-__all__: Sequence[str] = ("deployed", "middleware", "records", "settings_and_urls")
+__all__: Sequence[str] = ("deployed", "middleware", "moderation", "records", "settings_and_urls")
