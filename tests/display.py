@@ -14,6 +14,7 @@ PAYLOADS = (
     "${7*7}",
     "{{ 7*7 }}{% include 'x' %}{# y #}",
     "{count} {name}",
+    "%s%n%x",
     "%s%n%x %(name)s",
     "]]><x/>",
     "--><script>",
@@ -49,4 +50,17 @@ PAYLOADS = (
     "\ud800 half a letter",
     "عربي <b>",
     "http://xn--80ak6aa92e.com/",
+    "https://р\u0430ypal.example/",
+    "' OR 1=1 --",
+    '"; DROP TABLE mentions; --',
+    "100% LIKE _",
+    "\n127.0.0.1 - - forged log",
+    "next\x85line\u2028and\u2029another",
+    "-rf",
+    "@SUM(1+1)",
+    "+1",
+    "pay\u200bpal\u200d \ufeffin\u00advi\u2060si\u034fble\u3164",
+    "hi\U000e0068\U000e0069\U000e007f",
 )
+#: what a stranger chooses of a mention, by its page or by a form
+FIELDS = ("title", "excerpt", "author_name", "author_url", "author_photo", "source", "blog_name")

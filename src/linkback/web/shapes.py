@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from linkback.model import Author, Backlink, Delivery, Endpoint, Endpoints, Mention, Outcome
+from linkback.web.shown import web
 from linkback.web.thread import Entry, Thread
 
 
 def author_to_json(author: Author) -> dict[str, str | None]:
-    """Name, URL and photo; null where unknown."""
-    return {"name": author.name or None, "url": author.url or None, "photo": author.photo or None}
+    """Name, URL and photo; null where unknown. A URL leads to http(s): a script makes a link of it."""
+    return {"name": author.name or None, "url": web(author.url) or None, "photo": web(author.photo) or None}
 
 
 def mention_to_json(mention: Mention) -> dict[str, object]:
