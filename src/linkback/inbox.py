@@ -76,6 +76,8 @@ class Inbox:
         claim = replace(claim, vouch="") if claim.vouch else claim
         now = self.now()
         key = urls.pair_key(self.pages.url, source, page)
+        if self.pages.serves(source):
+            self._admit_own(source, key)
         record = ClaimRecord(
             id=secrets.token_urlsafe(16), site=self.pages.url, key=key, page=page, claim=claim, received=now
         )
@@ -89,6 +91,16 @@ class Inbox:
             detail = "too many claims of this pair wait for its check"
             raise Refused(Reason.TOO_OFTEN, detail, retry_after=self.policy.pair_seconds)
         return kept
+
+    def _admit_own(self, source: str, key: str) -> None:
+        """Raise `Refused(BLOCKED)` for a page of our own server that is no post, or that the policy does not take.
+
+        Else a stranger could have us read what this server shows to nobody but itself. A post that once mentioned the
+        page may be gone by now, and is read to see that.
+        """
+        self.policy.admit_own(source, inline=self.inline)
+        if not self.pages.knows(source) and self.store.mention_for(key) is None:
+            raise Refused(Reason.BLOCKED, f"{source} is our own, and no post")
 
     def _rested(self, key: str, protocol: Protocol, now: datetime) -> datetime:
         """When the source may be fetched for this pair again; raises `Refused` for a repeat that is not taken at all.

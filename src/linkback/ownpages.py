@@ -98,6 +98,21 @@ class OwnPages:
             return urls.under(url, self.url)
         return any(urls.served_by(url, home) for home in self._homes)
 
+    def serves(self, url: str) -> bool:
+        """Whether the site answers for a URL: it stands on one of its hosts.
+
+        Of the one in its own address, which others may share, only what is below that address.
+        """
+        return any(_is_below(url, home) for home in self._homes)
+
+    def knows(self, url: str) -> bool:
+        """Whether a URL is a post of ours, also one that is gone or takes no mentions; raises what `resolve` raises."""
+        try:
+            self.find(url)
+        except Refused as refusal:
+            return refusal.reason is not Reason.TARGET_UNKNOWN
+        return True
+
     def means_same(self, link: str, target: str) -> bool:
         """Whether a link proves a claim about `target`: equal, or the same post of ours."""
         return self.matcher(target)(link)
@@ -128,3 +143,10 @@ class OwnPages:
             return urls.canonical(self.find(url))
         except Refused:
             return None
+
+
+def _is_below(url: str, home: str) -> bool:
+    page, root = urls.parse(urls.canonical(url) or ""), urls.parse(home)
+    if page is None or root is None or not urls.served_by(url, home):
+        return False
+    return f"{page.path}/".startswith(f"{root.path.rstrip('/')}/")

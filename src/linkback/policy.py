@@ -34,8 +34,9 @@ class Policy:
     before a source is first fetched, because senders ping while they publish; `second_look_seconds` later a source
     that did not link is read once more (protocols.md D-27). Of the sources on one host, `host_burst` are fetched at
     once and one more each `host_seconds`. A mention is looked at again after `recheck_days`, never with 0.
-    `excerpt_style` "wordpress" cuts excerpts as WordPress does (E-10). Raises `ConfigurationError` for a style that
-    there is not, and for hosts that are no list.
+    `excerpt_style` "wordpress" cuts excerpts as WordPress does (E-10). `own_sources` says whether posts of the site's
+    own may mention others of them; None, the default, where nobody waits for the check: it reads a page of this very
+    server. Raises `ConfigurationError` for a style that there is not, and for hosts that are no list.
     """
 
     moderate: bool = False
@@ -47,6 +48,7 @@ class Policy:
     recheck_days: float = 30.0
     host_seconds: float = 1.0
     host_burst: int = 20
+    own_sources: bool | None = None
 
     def __post_init__(self) -> None:
         if self.excerpt_style not in get_args(ExcerptStyle):
@@ -58,6 +60,17 @@ class Policy:
         host = urls.host(claim.source).rstrip(".")
         if _among(host, self.blocked_hosts):
             raise Refused(Reason.BLOCKED, f"{host} is blocked")
+
+    def admit_own(self, source: str, *, inline: bool) -> None:
+        """Raise `Refused(BLOCKED)` for a source on the site's own server, where such are not listened to.
+
+        `inline` says that a thread of that server would wait for the page, and perhaps be the one that has to give it.
+        """
+        if self.own_sources is False:
+            raise Refused(Reason.BLOCKED, f"{source} is our own, which own_sources=False keeps out")
+        if self.own_sources is None and inline:
+            why = "whoever sends it would wait for this server to read itself"
+            raise Refused(Reason.BLOCKED, f"{source} is our own, and {why}: Policy(own_sources=True) has it checked")
 
     def status(self, backlink: Backlink) -> Status:
         """The status of a newly verified mention."""
