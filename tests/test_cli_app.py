@@ -129,6 +129,21 @@ def test_publish_speaks_as_the_hosts_own_blog(
         assert [delivery.target for delivery in site.deliveries()] == [f"{BOB}b"]
 
 
+def test_links_beyond_those_that_are_told_are_shown(
+    database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By a dry run, by the command, and in the list of deliveries; they fail nothing."""
+    host = tmp_path / "host.py"
+    module = host.read_text().replace("Outgoing(", "Outgoing(most_told_a_host=1, ")
+    host.write_text(module.replace("href={BOB}b>", "href={BOB}b>b</a><a href={BOB}c>"))
+    why = f"withdrawn {BOB}c: no more than 1 of a post's links to bob.example are told"
+    for arguments in (("publish", f"{ALICE}a", "--dry-run"), ("publish", f"{ALICE}a")):
+        ran = Fresh(capsys, *arguments, "--app", "host:site")
+        assert (ran.code, ran.out.splitlines().count(why)) == (0, 1)
+    ran = Fresh(capsys, "deliveries", "--outcome", "withdrawn", "--json", "--app", "host:site")
+    assert [(row["target"], row["outcome"]) for row in ran.rows] == [(f"{BOB}c", "withdrawn")]
+
+
 def test_unpublish_asks_the_hosts_own_blog(database: str, capsys: pytest.CaptureFixture[str]) -> None:
     ran = Fresh(capsys, "unpublish", f"{ALICE}a", "--app", "host:site")
     assert (ran.code, "must answer 410 Gone" in ran.err) == (2, True)

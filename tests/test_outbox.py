@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -499,6 +501,102 @@ def test_a_post_has_limits_and_says_which(site: Site, html: str | bytes, why: st
 def test_a_post_within_the_limits_is_taken_whole(site: Site) -> None:
     html = "".join(f"<a href='/{n}'>" for n in range(5000))
     assert len(site.publish(S, html)) == 5000
+
+
+def linking(*targets: str) -> str:
+    return "".join(f"<a href='{target}'>" for target in targets)
+
+
+def at(host: str, *numbers: int) -> list[str]:
+    return [f"https://{host}.example/{number}" for number in numbers]
+
+
+def split(owed: Iterable[Delivery]) -> tuple[list[str], list[str]]:
+    """Whom deliveries tell, and whom they do not."""
+    told, left = list[str](), list[str]()
+    for one in owed:
+        (left if one.outcome is Outcome.WITHDRAWN else told).append(one.target)
+    return told, left
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_post_tells_a_hundred_pages_and_ten_of_a_host(site: Site, more: int) -> None:
+    """Links to one host are told in the order of the post; those beyond are said, not told."""
+    hosts = [at(f"h{n}", *range(10 + (more if n == 3 else 0))) for n in range(10)]
+    last = at("last", *range(more))
+    owed = site.publish(S, linking(*chain.from_iterable(hosts), *last))
+    assert split(owed) == ([page for host in hosts for page in host[:10]], [*hosts[3][10:], *last])
+    assert site.deliveries() == owed
+    assert {one.detail for one in owed if one.outcome is Outcome.WITHDRAWN} == (
+        {
+            "no more than 10 of a post's links to h3.example are told",
+            "no more than 100 of a post's links are told",
+        }
+        if more
+        else set()
+    )
+
+
+def few(database: str, web: FakeWeb, clock: FakeClock, **hooks: Any) -> Site:
+    return a_site(database, web, clock, outgoing=Outgoing(most_told=3, most_told_a_host=2, host_seconds=0), **hooks)
+
+
+def test_links_that_are_not_told_of_send_nothing(database: str, web: FakeWeb, clock: FakeClock) -> None:
+    web.pages |= dict.fromkeys(at("a", 1, 2), "<p>no endpoint")
+    with few(database, web, clock) as site:
+        dry = site.publish(S, linking(*at("a", 1, 2, 3)), dry_run=True)
+        assert split(dry) == (at("a", 1, 2), at("a", 3))
+        owed = site.publish(S, linking(*at("a", 1, 2, 3)))
+        assert [replace(one, id="") for one in owed] == dry
+        site.drain(patience=5)
+        assert web.requested == at("a", 1, 2)
+        assert site.publish(S, linking(*at("a", 1, 2, 3))) == []
+        assert [one.outcome for one in site.deliveries()] == [Outcome.NO_ENDPOINT] * 2 + [Outcome.WITHDRAWN]
+        assert waits(site, clock) is None
+
+
+def test_an_edit_keeps_those_told_and_fills_up_with_the_next(database: str, web: FakeWeb, clock: FakeClock) -> None:
+    """Whoever was told hears of every edit and of the end; a place that a link leaves is another's."""
+    web.pages |= dict.fromkeys(at("a", 1, 2, 3, 4), LISTENING[WM]) | {WM: Response(202)}
+    with few(database, web, clock) as site:
+        site.publish(S, linking(*at("a", 2, 3)))
+        site.drain(patience=5)
+        owed = site.publish(S, linking(*at("a", 1, 2, 3)))
+        assert [(one.target, one.cause, one.outcome) for one in owed] == [
+            (at("a", 1)[0], Cause.NEW, Outcome.WITHDRAWN),
+            (at("a", 2)[0], Cause.UPDATE, Outcome.QUEUED),
+            (at("a", 3)[0], Cause.UPDATE, Outcome.QUEUED),
+        ]
+        site.drain(patience=5)
+        owed = site.publish(S, linking(*at("a", 4, 1, 3)))
+        assert {(one.target, one.cause, one.outcome) for one in owed} == {
+            (at("a", 4)[0], Cause.NEW, Outcome.QUEUED),
+            (at("a", 3)[0], Cause.UPDATE, Outcome.QUEUED),
+            (at("a", 2)[0], Cause.REMOVED, Outcome.QUEUED),
+        }
+        site.drain(patience=5)
+        web.pages[S] = Response(410)
+        assert {one.target for one in site.unpublish(S)} == set(at("a", 3, 4))
+
+
+def test_a_post_that_is_to_come_out_tells_no_more_than_another(database: str, web: FakeWeb, clock: FakeClock) -> None:
+    with few(database, web, clock) as site:
+        for days in (1, 2):
+            owed = site.publish(S, linking(*at("a", 1, 2, 3)), at=clock() + timedelta(days=days), force=True)
+        clock.advance(2 * 86_400)
+        site.drain(patience=5)
+        assert web.requested == at("a", 1, 2)
+    assert split(owed)[1] == []
+
+
+def test_whoever_allows_more_has_the_rest_told_by_force(database: str, web: FakeWeb, clock: FakeClock) -> None:
+    with few(database, web, clock) as site:
+        site.publish(S, linking(*at("a", 1, 2, 3)))
+        site.drain(patience=5)
+    with a_site(database, web, clock) as site:
+        site.publish(S, linking(*at("a", 1, 2, 3)), force=True)
+        assert site.drain(patience=5) == 3
+        assert set(web.requested[2:]) == set(at("a", 1, 2, 3))
 
 
 # turns at a host, and what is remembered of it

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from linkback.model import Cause, Delivery, Outcome
-from linkback.owing import changes, heard
+from linkback.owing import changes, heard, too_many
 
 S, T = "https://s.example/note", "https://t.example/post"
 UPDATES = frozenset({"webmention"})
@@ -100,3 +102,53 @@ def test_a_link_that_is_new_is_owed_as_it_is_written_and_once() -> None:
 )
 def test_who_may_have_heard_counts_as_told(delivery: Delivery, protocol: str) -> None:
     assert heard(delivery) == protocol
+
+
+def at(host: str, *numbers: int) -> list[str]:
+    return [f"https://{host}.example/{number}" for number in numbers]
+
+
+def recorded(*targets: str, outcome: Outcome = QUEUED, told: str = "") -> list[Delivery]:
+    return [Delivery(source=S, target=target, id="7", outcome=outcome, told=told) for target in targets]
+
+
+#: what is known, the links that there are, and those that are not told of, where 4 are and 2 on one host
+MANY: dict[str, tuple[list[Delivery], list[str], list[str]]] = {
+    "none": ([], [], []),
+    "as many as are told": ([], [*at("a", 1, 2), *at("b", 1, 2)], []),
+    "one more": ([], [*at("a", 1, 2), *at("b", 1, 2), *at("c", 1)], at("c", 1)),
+    "as many as are told on one host": ([], at("a", 1, 2), []),
+    "one more on it": ([], at("a", 1, 2, 3), at("a", 3)),
+    "a host however it is written": ([], [*at("a", 1, 2), "https://A.example:8443/x"], ["https://A.example:8443/x"]),
+    "another host comes after": ([], [*at("a", 1, 2, 3), *at("b", 1)], at("a", 3)),
+    "the first come first": ([], [*at("b", 1), *at("a", 1, 2, 3), *at("c", 1, 2)], [*at("a", 3), *at("c", 2)]),
+    "who has a place keeps it": (recorded(*at("a", 3, 4)), at("a", 1, 2, 3, 4), at("a", 1, 2)),
+    "more have a place than are told": (recorded(*at("a", 1, 2, 3, 4, 5)), at("a", 1, 2, 3, 4, 5, 6), at("a", 6)),
+    "who did not listen has a place": (recorded(*at("a", 3), outcome=NONE), at("a", 1, 2, 3), at("a", 2)),
+    "a link that went leaves its place": (recorded(*at("a", 1, 2)), at("a", 2, 3), []),
+    "who was told has one, whatever became of the link": (
+        recorded(*at("a", 3), outcome=WITHDRAWN, told=WM),
+        at("a", 1, 2, 3),
+        at("a", 2),
+    ),
+    "who had none has none": (recorded(*at("a", 3), outcome=WITHDRAWN), at("a", 1, 2, 3), at("a", 3)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "targets", "untold"), MANY.values(), ids=MANY)
+def test_of_many_links_some_are_told(before: list[Delivery], targets: list[str], untold: list[str]) -> None:
+    assert list(too_many(before, targets, 4, 2)) == untold
+
+
+def test_a_link_that_is_one_too_many_is_recorded_with_why() -> None:
+    one, two = at("a", 1, 2)
+    untold = too_many([], [one, two], 4, 1)
+    first, second = changes(S, [], [one, two], UPDATES, untold=untold)
+    assert (first.outcome, second.outcome) == (QUEUED, WITHDRAWN)
+    assert second.detail == "no more than 1 of a post's links to a.example are told"
+    assert too_many([], [one, two], 1, 2) == {two: "no more than 1 of a post's links are told"}
+    before = [replace(first, id="1"), replace(second, id="2")]
+    assert changes(S, before, [one, two], UPDATES, untold=untold) == [], "it is said once"
+    gone = replace(known(WITHDRAWN), detail="the link is gone")
+    (again,) = changes(S, [gone], [T], UPDATES, untold={T: "why"})
+    assert (again.outcome, again.detail) == (WITHDRAWN, "why")

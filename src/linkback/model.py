@@ -21,7 +21,10 @@ class Status(enum.StrEnum):
 
 
 class Outcome(enum.StrEnum):
-    """How a delivery ended, or that it has not been tried. A withdrawn one lost its link before anything was sent."""
+    """How a delivery ended, or that it has not been tried.
+
+    Of a withdrawn one nothing is sent: it lost its link before, or its post has more links than are told of.
+    """
 
     QUEUED = "queued"
     SENT = "sent"

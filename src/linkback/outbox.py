@@ -104,4 +104,6 @@ class Outbox:
             gone=gone,
             updates=frozenset(protocol.name for protocol in self.protocols if protocol.updates),
             gap=timedelta(seconds=self.outgoing.host_seconds),
+            most_told=self.outgoing.most_told,
+            most_told_a_host=self.outgoing.most_told_a_host,
         )

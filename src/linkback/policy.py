@@ -84,8 +84,10 @@ class Outgoing:
     A link is passed over that has one of `skip_rels`, that leads to one of `skip_hosts` or a subdomain, or to the
     post's own host with `skip_same_host`, and any with `data-linkback="no"` (protocols.md B-1, B-5). With `post_only`
     also those of the page's frame and of comments, where the page says what its post is: by microformats, `<article>`
-    or `<main>`. `host_seconds` lie between two POSTs to one host (B-12). A post may have `most_links`, and its page
-    `most_bytes`. Raises `ConfigurationError` for rels and hosts that are no list.
+    or `<main>`. `host_seconds` lie between two POSTs to one host (B-12). Of a post's links `most_told` are told, the
+    first ones, and `most_told_a_host` of those to one host; a page that was told stays so, and the others are recorded
+    as withdrawn. A post of more than `most_links`, or whose page has more than `most_bytes`, is refused. Raises
+    `ConfigurationError` for rels and hosts that are no list.
     """
 
     skip_rels: Collection[str] = ()
@@ -93,6 +95,8 @@ class Outgoing:
     skip_same_host: bool = False
     post_only: bool = False
     host_seconds: float = 1.0
+    most_told: int = 100
+    most_told_a_host: int = 10
     most_links: int = 5_000
     most_bytes: int = 5_242_880
 

@@ -195,7 +195,8 @@ class Site(Background):
         `html` comes out, where that is to come. With `dry_run` nothing is recorded. With `connection`, a SQLAlchemy
         one, the deliveries are part of its transaction: roll back, and nothing is owed.
 
-        Gives the deliveries that are owed by this call, or withdrawn; they are made soon. Raises `Refused` for a URL
+        Gives the deliveries that are owed by this call, or withdrawn; they are made soon. Links beyond those that
+        `Outgoing` has told are among the withdrawn, with why as their `detail`. Raises `Refused` for a URL
         that is none of the site's, a page that is gone, or a post with more links or bytes than `Outgoing` allows;
         `FetchError` where the page cannot be fetched, `StoreError` where nothing could be recorded, `TypeError` for an
         `html` that is none. A delivery that fails raises nothing: it is a row that says why. Webmention 3.1,

@@ -72,8 +72,10 @@ def show_owed(delivery: Delivery, *, as_json: bool) -> None:
     if as_json:
         write_json(shapes.delivery_to_json(delivery))
         return
-    why = "withdrawn" if delivery.outcome is Outcome.WITHDRAWN else delivery.cause.value
-    write(collapse(f"{why} {delivery.target}"))
+    if delivery.outcome is Outcome.WITHDRAWN:
+        write(collapse(shapes.delivery_line(delivery)))
+        return
+    write(collapse(f"{delivery.cause.value} {delivery.target}"))
 
 
 def show_job(job: Job, *, as_json: bool) -> None:

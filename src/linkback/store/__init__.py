@@ -76,7 +76,8 @@ class Edit:
 
     `targets` are its links; `content` is a digest of what it says: equal to the last one, nothing is owed unless
     `force`. `at` is when it comes out, None for now. `gone` says that it is deleted. `updates` names the protocols by
-    which a target may be told again; `gap` lies between two deliveries to one host. A `dry` edit is not recorded.
+    which a target may be told again; `gap` lies between two deliveries to one host. Of the targets `most_told` are
+    told, and `most_told_a_host` of those on one host; None for all. A `dry` edit is not recorded.
     """
 
     site: str
@@ -89,6 +90,8 @@ class Edit:
     force: bool = False
     updates: frozenset[str] = frozenset()
     gap: timedelta = timedelta(0)
+    most_told: int | None = None
+    most_told_a_host: int | None = None
     dry: bool = False
 
 

@@ -52,7 +52,11 @@ def _changes(edit: Edit, row: Any, known: Sequence[Delivery]) -> list[Delivery]:
     # a deletion that could not be told is told again by asking again
     if row is not None and (row.content, row.gone) == (edit.content, False) and not (edit.gone or edit.force):
         return []
-    changes = owing.changes(edit.source, known, edit.targets, edit.updates, gone=edit.gone)
+    every = len(edit.targets)
+    most = every if edit.most_told is None else edit.most_told
+    most_a_host = every if edit.most_told_a_host is None else edit.most_told_a_host
+    untold = owing.too_many(known, edit.targets, most, most_a_host)
+    changes = owing.changes(edit.source, known, edit.targets, edit.updates, gone=edit.gone, untold=untold)
     if row is None and not edit.gone and not edit.force:
         # told before posts were recorded: nobody knows whether it says anything else now
         return [delivery for delivery in changes if not delivery.id]
@@ -67,7 +71,7 @@ def _record(
     due = dict(zip((delivery.target for delivery in made), _slots(tables, connection, edit, made), strict=True))
     fresh = [delivery for delivery in changed if not delivery.id]
     new = tables.deliveries.add(connection, edit.site, fresh, edit.now)
-    first = {delivery.id: due[delivery.target] for delivery in new}
+    first = {delivery.id: due[delivery.target] for delivery in new if delivery.target in due}
     tables.jobs.add_all(connection, edit.site, JobKind.DELIVER, first)
     again = [
         _owe_again(tables, connection, delivery, due.get(delivery.target, edit.now) if exact else edit.now)
