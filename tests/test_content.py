@@ -93,6 +93,35 @@ def test_what_others_said_of_it_is_no_part_of_it() -> None:
     assert said(f"<article>Hello {shown}</article>") == said("<article>Hello </article>")
 
 
+SHOWN = [
+    pytest.param("<ol><li class='u-comment h-cite'>{}</ol>", id="comments"),
+    pytest.param("<p class='p-like h-cite'>{}</p>", id="likes"),
+    pytest.param("<section data-linkback=no><div class=e-content>{}</div></section>", id="with words of their own"),
+    pytest.param("<section data-linkback=no><h1>{}</h1><h2 class=p-name>x</h2></section>", id="with a heading"),
+]
+CITED = f"<a class=u-url rel='nofollow ugc' href='{A}' data-linkback=no>Carol</a> said so"
+
+
+@pytest.mark.parametrize("shown", SHOWN)
+@pytest.mark.parametrize("page", ["<article>{}</article>", "<article class=h-entry>{}</article>", "<main>{}</main>"])
+def test_a_post_says_the_same_with_and_without_its_thread(page: str, shown: str) -> None:
+    """Wherever that stands, and although it links to a page that the post is to tell of."""
+    post = f"<p>I read <a href='{A}'>a</a>."
+    bare, thread = page.format(post), shown.format(CITED)
+    assert said(page.format(post + thread), A) == said(bare, A)
+    assert said(thread + bare, A) == said(bare + thread, A) == said(bare, A)
+    edited = bare.replace("read", "reread")
+    assert said(edited + thread, A) == said(edited, A) != said(bare, A)
+
+
+def test_of_a_target_that_the_post_links_to_other_links_do_not_count() -> None:
+    """Where only the frame links to it, how it does counts as ever."""
+    post, aside = "<article><a href='{}'>x</a></article>", "<aside><a rel={} href='{}'>x</a></aside>"
+    assert said(post.format(A) + aside.format("me", A), A) == said(post.format(A), A)
+    framed = [said(post.format(B) + aside.format(rel, A), A, B) for rel in ("me", "nofollow")]
+    assert len({*framed, said(post.format(B), A, B)}) == 3
+
+
 def test_links_that_nobody_is_told_of_are_no_part_of_it() -> None:
     assert said(LINKS, B, A) == said(LINKS, A, B)
     assert said(LINKS, A) == said(LINKS.replace(B, "https://c.example/"), A)

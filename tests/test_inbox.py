@@ -1067,16 +1067,25 @@ def test_a_language_that_is_not_spoken_any_more_ends_its_claims(
 # the hook
 
 
-def test_the_host_hears_of_each_mention_as_it_is_stored(make: Make, web: FakeWeb, clock: FakeClock) -> None:
+def test_the_host_hears_of_each_mention_that_is_new_or_changed(make: Make, web: FakeWeb, clock: FakeClock) -> None:
+    """Not of each look: a host that publishes what it shows would have something to say each time it is told."""
     heard: list[Mention] = []
     site = make(on_mention=heard.append)
     settled(site, clock)
     assert heard == [only(site)]
     settled(site, clock)
-    assert len(heard) == 2
+    assert len(heard) == 1, "the same again is no news"
+    settled(site, clock, PINGBACK)
+    assert heard[1:] == [only(site)], "another protocol is"
+    web.pages[S] = LINKING.replace("much", "a lot")
+    settled(site, clock)
+    assert heard[2:] == [only(site)]
     web.pages[S] = NOTHING
     settled(site, clock)
-    assert len(heard) == 2, "a mention that was taken away was not written"
+    assert len(heard) == 3, "a mention that was taken away was not written"
+    web.pages[S] = LINKING
+    settled(site, clock)
+    assert heard[3:] == [only(site)], "and is back"
 
 
 def test_a_hook_that_raises_does_no_harm(make: Make, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:

@@ -26,8 +26,8 @@ _MOST_WARNED = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
-    """The host's own functions: for a mention that a check wrote, for one that a check took away, and for a delivery
-    that will not be tried again by itself. Each is called in the thread that did the work."""
+    """The host's own functions: for a mention that is new or changed, for one that a check took away, and for a
+    delivery that will not be tried again by itself. Each is called in the thread that did the work."""
 
     mention: Callable[[Mention], None] | None = None
     removed: Callable[[Mention], None] | None = None

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from linkback import desk, logs, upkeep, urls
 from linkback.errors import LinkbackError, Reason, Refused
 from linkback.hooks import Hooks, Loudness, tell
-from linkback.looks import Look, in_their_words, not_deleted, state_of
+from linkback.looks import Look, in_their_words, is_news, not_deleted, state_of
 from linkback.model import Backlink, Claim, ClaimState, Job, Mention, Status, Turn
 from linkback.ownpages import OwnPages
 from linkback.page import Page
@@ -152,7 +152,7 @@ class Inbox:
         anew = bool({record.id for record in records} - {record.id for record in waiting})
         self.store.finish_check(job, replace(verdict, recheck=self._recheck(verdict, before), anew=anew))
         if verdict.mention is not None:
-            self._tell(job.subject, verdict.mention)
+            self._tell(job.subject, verdict.mention, before)
         if verdict.removed:
             self._tell_removed(job.subject, before)
 
@@ -200,7 +200,7 @@ class Inbox:
         verdict = Verdict(key=job.subject, page=records[0].page, claims=(), mention=mention, removed=removed)
         self.store.finish_check(job, replace(verdict, recheck=again))
         if found is not None and state_of(before, found) in (ClaimState.UPDATED, ClaimState.SUCCESS):
-            self._tell(job.subject, found)
+            self._tell(job.subject, found, before)
         if removed:
             self._tell_removed(job.subject, before)
 
@@ -320,10 +320,12 @@ class Inbox:
             final_url=backlink.final_url,
         )
 
-    def _tell(self, key: str, found: Mention) -> None:
+    def _tell(self, key: str, found: Mention, before: Mention | None) -> None:
+        """Tell of a mention that is new or changed: a host that publishes what it shows would else go on for ever."""
         log.info("%s mentions %s", found.source, found.target)
-        if self.hooks.mention is not None:
-            tell(self.hooks.mention, self.store.mention_for(key))
+        after = self.store.mention_for(key) if self.hooks.mention is not None else None
+        if after is not None and is_news(before, after):
+            tell(self.hooks.mention, after)
 
     def _tell_removed(self, key: str, before: Mention | None) -> None:
         """Tell of a mention that a check took away; one that a moderator had hidden is left as it is."""

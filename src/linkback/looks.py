@@ -46,6 +46,15 @@ def state_of(before: Mention | None, mention: Mention) -> ClaimState:
     return ClaimState.UPDATED if changed else ClaimState.UNCHANGED
 
 
+def is_news(before: Mention | None, mention: Mention) -> bool:
+    """Whether a mention is new, or other than it was but for when it was looked at."""
+    if before is None:
+        return True
+    return mention != replace(
+        before, checked=mention.checked, missing_since=mention.missing_since, lost_since=mention.lost_since
+    )
+
+
 def in_their_words(claim: Claim, backlink: Backlink) -> Backlink:
     """A backlink described as its trackback described it (protocols.md E-3); the page fills what was left out."""
     return replace(

@@ -106,13 +106,18 @@ class Outgoing:
 
     def wants(self, link: Link, source: str) -> bool:
         """Whether the page that a link of `source` leads to is told."""
-        if urls.same_page(link.url, source) or link.element.attributes.get("data-linkback", "").strip().lower() == "no":
+        if urls.same_page(link.url, source) or is_passed_over(link):
             return False
         if not {rel.lower() for rel in self.skip_rels}.isdisjoint(link.element.tokens("rel")):
             return False
         if self.skip_same_host and urls.same_site(link.url, source):
             return False
         return not _among(urls.host(link.url), self.skip_hosts)
+
+
+def is_passed_over(link: Link) -> bool:
+    """Whether a link says itself that nobody is to be told of it."""
+    return link.element.attributes.get("data-linkback", "").strip().lower() == "no"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,8 +60,8 @@ class Site(Background):
     `retry` how often a failed attempt is made again. `name` is the blog's, as TrackBack sends it. `verify` is
     "queued", or "inline" to check each claim before it is answered, once: whoever sends it waits for that, and is
     told what was found. `runner` does the work: threads of this process by default. `on_mention` is called with each
-    mention that a check wrote, `on_removed` with each that one took away, `on_delivery` with each delivery that will
-    not be tried again by itself, all in the thread that did the work; what they raise is logged. `clock` gives the
+    mention that is new or changed, `on_removed` with each that a check took away, `on_delivery` with each delivery that
+    will not be tried again by itself, all in the thread that did the work; what they raise is logged. `clock` gives the
     present, aware; with `pause` a worker waits some seconds for its turn at a host. No function may be async. Raises
     `ConfigurationError` for a URL that is none and an argument that is not what it must be (`hosts` and `protocols` are
     lists, also of one), `StoreError` for a store that cannot be opened.

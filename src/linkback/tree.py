@@ -7,7 +7,7 @@ Rule 3: nothing here changes the tree.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from linkback.elements import BLOCKS, LINKING, MARK, Seams
 from linkback.nodes import Node, build
@@ -59,13 +59,13 @@ class Tree:
     def content(self) -> str:
         """What the post says that the page is made around, or its body where nothing says which that is.
 
-        Its words and its microformats, without what is marked as none of the author's: `data-linkback="no"`.
+        Its words and its microformats, without what is marked as none of the author's: comments, `data-linkback="no"`.
         """
         posts: list[Node] = []
         for name in _POST_CLASSES:
-            posts = posts or list(self.outermost(frozenset({name})))
+            posts = posts or _own(self.outermost(frozenset({name})))
         for name in _POST_ELEMENTS:
-            posts = posts or list(self.elements(name))
+            posts = posts or _own(self.elements(name))
         return "\n".join(part for post in posts for part in (self.text(post, own=True), *self._marks(post)))
 
     def links_of_posts(self) -> frozenset[tuple[str, int]] | None:
@@ -94,13 +94,13 @@ class Tree:
     def heading(self) -> str:
         """What the page calls itself where its readers look: its first heading, or a post's name; "" without one."""
         named = self.outermost(frozenset({"p-name", "entry-title"}))
-        return next((text for tag in (*self.elements("h1"), *named) if (text := self.text(tag, own=True))), "")
+        return next((text for tag in _own((*self.elements("h1"), *named)) if (text := self.text(tag, own=True))), "")
 
     def _marks(self, post: Node) -> Iterator[str]:
         """The microformats of a post: what its classes and values say, which no reader sees (an RSVP, a date)."""
         for node in post.descendants:
             marked = any(map(MARK.match, node.classes)) and not node.inert
-            if marked and not any(_is_not_own(each) for each in (node, *node.parents)):
+            if marked and not any(map(is_of_others, (node, *node.parents))):
                 yield " ".join((*sorted(node.classes), *map(node.get, _VALUES)))
 
     def find(self, name: str, position: int, fits: Callable[[Node], bool]) -> Node | None:
@@ -161,7 +161,7 @@ class Tree:
             if node is link:
                 current = inside
             todo.append((node,))
-            if not (_is_unseen(node) or (own and _is_not_own(node)) or (without is not None and without(node))):
+            if not (_is_unseen(node) or (own and is_of_others(node)) or (without is not None and without(node))):
                 todo.extend(reversed(node.contents))
         return parts
 
@@ -176,13 +176,13 @@ def _is_unseen(node: Node) -> bool:
     return node.name in _UNSEEN or "hidden" in node.attributes
 
 
-def _is_not_own(node: Node) -> bool:
-    return node.get("data-linkback").strip().lower() == "no"
-
-
 def is_of_others(node: Node) -> bool:
     """Whether an element of a post is none of its author's: a comment, a like."""
-    return _is_not_own(node) or not _COMMENTS.isdisjoint(node.classes)
+    return node.get("data-linkback").strip().lower() == "no" or not _COMMENTS.isdisjoint(node.classes)
+
+
+def _own(nodes: Iterable[Node]) -> list[Node]:
+    return [node for node in nodes if not any(map(is_of_others, (node, *node.parents)))]
 
 
 def alternative(link: Node) -> str:

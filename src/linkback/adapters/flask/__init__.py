@@ -98,7 +98,7 @@ class Linkback:
             tell(hook, value)
 
     def on_mention(self, hook: Hook) -> Hook:
-        """Have a function called with each mention that a check wrote: `Site(on_mention=…)` as a decorator.
+        """Have a function called with each mention that is new or changed: `Site(on_mention=…)` as a decorator.
 
         It runs in the thread that did the work, in a request context at the blog's own address, so `url_for` gives
         public URLs. A blog that the application made itself has hooks of its own.
