@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from linkback.addresses import Guard, is_public, parse
+from linkback.addresses import Guard, is_private, is_public, parse
 from linkback.errors import ConfigurationError
 
 #: first and last address of every closed IPv4 range, with the public neighbours on either side ("" where closed too)
@@ -137,3 +137,29 @@ def test_a_malformed_network_is_named_in_the_error(name: str) -> None:
     with pytest.raises(ConfigurationError, match="not a network") as caught:
         Guard(["10.0.0.0/8", name])
     assert repr(name) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "private"),
+    [
+        ("127.0.0.1", True),
+        ("10.1.2.3", True),
+        ("[::1]", True),
+        ("[fe80::1]", True),
+        ("[::ffff:192.168.0.1]", True),
+        ("169.254.169.254", True),
+        ("localhost", True),
+        ("localhost.", True),
+        ("blog.localhost", True),
+        ("nas", True),
+        ("nas.", True),
+        ("", True),
+        ("8.8.8.8", False),
+        ("[2606:4700::1]", False),
+        ("t.example", False),
+        ("localhost.example", False),
+        ("mylocalhost.example", False),
+    ],
+)
+def test_a_host_that_is_private_by_its_name_needs_no_look_up(host: str, private: bool) -> None:
+    assert is_private(host) is private

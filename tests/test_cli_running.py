@@ -129,6 +129,26 @@ def test_serve_may_leave_the_work_to_others(tmp_path: Path, database: str, store
     assert len(store.lease(utcnow().replace(year=2999), utcnow().replace(year=2999))) == 1
 
 
+@pytest.mark.parametrize("command", ["worker", "serve"])
+@pytest.mark.parametrize("url", [OURS, "http://127.0.0.1:8000/"])
+def test_whoever_opens_this_machine_to_strangers_is_told_at_the_start(
+    tmp_path: Path, database: str, command: str, url: str
+) -> None:
+    """In one line, by the option's own name, and it runs all the same; a blog that is private is told nothing."""
+    bind = ("--bind", "127.0.0.1:0") if command == "serve" else ()
+    with running(tmp_path, command, "--site", url, "--database", database, *bind, *OPEN) as process:
+        log = (tmp_path / "command.log").read_text()
+        assert log.count("127.0.0.0/8 is open to every stranger") == (url == OURS)
+        assert log.count("(--allow-network 10.1.2.3/32)") == (url == OURS)
+        if command == "serve":
+            [served_at] = re.findall(r"listening on (\S+) for", log)
+            with urllib.request.urlopen(f"{served_at}/healthz") as response:
+                assert response.status == 200
+        process.terminate()
+        assert process.wait(12) == 0
+    assert (tmp_path / "command.log").read_text().count("is open to every stranger") == (url == OURS)
+
+
 def ran(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     done = Ran(capsys, *arguments)
     return done.code, done.out, done.err

@@ -700,6 +700,18 @@ def test_without_the_admin_nothing_guards_it(db: None) -> None:
         assert found() == []
 
 
+@pytest.mark.parametrize(("url", "ids"), [("https://t.example", ["linkback.W004"]), ("http://127.0.0.1:8000", [])])
+def test_a_network_that_opens_this_machine_to_strangers_is_told(url: str, ids: list[str]) -> None:
+    """Once, also where the records are looked at."""
+    with override_settings(LINKBACK={"SITE": url, "ALLOW_NETWORKS": "127.0.0.0/8"}):
+        for databases in ([], ["default"]):
+            told = [(id, text) for id, text in found(databases=databases) if id != "linkback.W010"]
+            assert [id for id, _ in told] == ids
+            for _, text in told:
+                assert "127.0.0.0/8 is open to every stranger who pings https://t.example/" in text
+                assert "open no more than the address that is needed (LINKBACK['ALLOW_NETWORKS'] 10.1.2.3/32)" in text
+
+
 def test_missing_tables_are_told(web: FakeWeb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where there are no others; but not by the command that makes them, which checks before it does."""
     with on_database(tmp_path / "new.sqlite3"):

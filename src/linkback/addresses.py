@@ -44,6 +44,12 @@ _UNICAST_V6 = IPv6Network("2000::/3")
 #: ... less what is reserved there: Teredo and other protocol assignments, documentation, 6to4
 _SPECIAL_V6 = tuple(IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"))
 _MAPPED = IPv6Network("::ffff:0:0/96")
+#: what no stranger should have us ask for, by an address of it
+_DELICATE = {
+    "127.0.0.1": "this machine itself",
+    "::1": "this machine itself",
+    "169.254.169.254": "what a cloud tells this machine alone, as its keys",
+}
 #: how a network is opened from Python
 OPEN_NETWORK = 'Fetcher(allow=["{}"])'
 
@@ -74,6 +80,23 @@ def is_public(address: str | Address) -> bool:
     return False
 
 
+def is_private(host: str) -> bool:
+    """Whether a host of a URL is none of the public internet, to judge by its name alone, without a look-up: an
+    address that is not public, `localhost`, or a name without a dot."""
+    name = host.strip("[]").rstrip(".")
+    if parse(name) is not None:
+        return not is_public(name)
+    return "." not in name or name.endswith(".localhost")
+
+
+def exposed(network: Network) -> str:
+    """What of this machine a network opens, in words; "" where it opens none of it."""
+    if not network.prefixlen:
+        return f"every address of IPv{network.version} that this machine reaches, its own too"
+    within = (words for address, words in _DELICATE.items() if ipaddress.ip_address(address) in network)
+    return " and ".join(dict.fromkeys(within))
+
+
 class Guard:
     """Judges addresses: public ones pass, and those in the networks opened by name.
 
@@ -87,6 +110,15 @@ class Guard:
         names = (allow,) if isinstance(allow, str) else allow
         self._opener = opener
         self._opened = tuple(_network(name) for name in names)
+
+    @property
+    def opened(self) -> tuple[Network, ...]:
+        """The networks that were opened by name."""
+        return self._opened
+
+    def opener(self, value: object) -> str:
+        """What whoever runs this writes to open a network, as in a refusal."""
+        return opening(self._opener, value)
 
     @property
     def opens_any(self) -> bool:

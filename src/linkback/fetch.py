@@ -132,6 +132,11 @@ class Fetcher:
             port_opener=openers.port,
         )
 
+    @property
+    def guard(self) -> Guard:
+        """What judges the addresses that this talks to."""
+        return self._door.guard
+
     def within(self, *, seconds: float, bytes: int) -> Fetcher:
         """One that talks to the same addresses, takes `seconds` for a GET and `bytes` of what that brings, decoded."""
         other = copy.copy(self)

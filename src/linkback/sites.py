@@ -74,6 +74,11 @@ class Sites(Background):
         runner = runner if runner is not None else Embedded()
         super().__init__(Work(store=self.store, runner=runner, do=self.run, clock=clock, pause=pause))
 
+    @property
+    def listed(self) -> tuple[Site, ...]:
+        """The blogs that are known from the start; none where a function finds them."""
+        return tuple(self._listed.sites)
+
     def site_of(self, url: str) -> Site:
         """The blog that a URL belongs to; raises `Refused` with TARGET_UNKNOWN where it is nobody's."""
         site = self._known(urls.check_argument(url, Reason.TARGET_INVALID))
@@ -183,6 +188,10 @@ class _Listed:
                 self._by_host[host].append(site)
         for found in self._by_host.values():
             found.sort(key=lambda site: len(site.url), reverse=True)
+
+    @property
+    def sites(self) -> Iterable[Site]:
+        return self._by_url.values()
 
     def site_of(self, url: str) -> Site | None:
         if url in self._by_url:

@@ -1,6 +1,7 @@
 """What an application can tell at its start of how it was put together, before anybody waits for it in vain.
 
-Rule 1: the records are asked, nothing else: no network, nothing written, and a store that fails is itself the answer.
+Rule 1: settings and records are asked, nothing else: no network, nothing written, and a store that fails is itself the
+        answer.
 Rule 2: nobody asked, so what may be well is not told: cron that drains each hour has had its turn before work is late.
         `linkback.doctor`, which a person asks, calls it idle after five minutes.
 """
@@ -8,10 +9,12 @@ Rule 2: nobody asked, so what may be well is not told: cron that drains each hou
 from __future__ import annotations
 
 import os
+import weakref
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from linkback import logs
+from linkback import logs, urls
+from linkback.addresses import Guard, Network, exposed, is_private
 from linkback.errors import StoreError
 from linkback.jobs import External
 from linkback.site import Site, utcnow
@@ -21,11 +24,16 @@ log = logs.named(__name__)
 
 #: how long due work may lie before it says that nobody does it
 _LATE = timedelta(minutes=90)
+#: the process in which a blog's open networks were told last
+_warned: weakref.WeakKeyDictionary[Site | Sites, int] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something that is wrong: its `name` ("database", "worker", "shared-database"), what it is, and what to do."""
+    """Something that is wrong: its `name`, what it is, and what to do.
+
+    The names are "database", "worker", "shared-database" and "open-network".
+    """
 
     name: str
     message: str
@@ -36,16 +44,49 @@ class Trouble:
 
 
 def troubles(blog: Site | Sites, *, worker: str = "linkback worker", now: datetime | None = None) -> list[Trouble]:
-    """What is wrong with a blog's records and with who does its work; nothing where all is well. Never raises.
+    """What is wrong with a blog's records, with who does its work, and with what it opens; nothing where all is well.
+    Never raises.
 
     `worker` is the command that does the work of this application, for the advice. `now` is aware, the present by
     default. `linkback.doctor` looks further: at pages, endpoints and clocks.
     """
     now = now or utcnow()
+    opened = open_networks(blog)
     try:
-        return [*_nobody_works(blog, worker, now), *_work_of_others(blog, now)]
+        return [*opened, *_nobody_works(blog, worker, now), *_work_of_others(blog, now)]
     except StoreError as error:
-        return [Trouble("database", f"the database of linkback cannot be used: {error}", "see its URL and its server")]
+        why = f"the database of linkback cannot be used: {error}"
+        return [*opened, Trouble("database", why, "see its URL and its server")]
+
+
+def open_networks(blog: Site | Sites) -> list[Trouble]:
+    """What a public blog lets strangers ask of the machine that it runs on; each network that does so is one.
+
+    None for a blog whose own address is private, as where linkback is tried out: nobody else can reach it.
+    """
+    opened: dict[Network, tuple[Guard, list[str]]] = {}
+    for site in (blog,) if isinstance(blog, Site) else blog.listed:
+        guard = getattr(site.fetch, "guard", None)
+        if isinstance(guard, Guard) and not is_private(urls.host(site.url)):
+            for network in guard.opened:
+                opened.setdefault(network, (guard, []))[1].append(site.url)
+    return [
+        Trouble(
+            "open-network",
+            f"{network} is open to every stranger who pings {', '.join(blogs)}, on any port: {what}",
+            f"open no more than the address that is needed ({guard.opener('10.1.2.3/32')})",
+        )
+        for network, (guard, blogs) in opened.items()
+        if (what := exposed(network))
+    ]
+
+
+def warn(blog: Site | Sites) -> None:
+    """Log what `open_networks` finds: once for a blog in each process, whoever asks first."""
+    if _warned.get(blog) != os.getpid():
+        _warned[blog] = os.getpid()
+        for trouble in open_networks(blog):
+            log.warning("%s", trouble)
 
 
 class Opening:
@@ -67,8 +108,10 @@ class Opening:
         first = self._process != os.getpid()
         if first:
             self._process = os.getpid()
+            warn(self._blog)
             for trouble in troubles(self._blog, worker=self._worker):
-                log.warning("%s", trouble)
+                if trouble.name != "open-network":
+                    log.warning("%s", trouble)
         return first
 
 

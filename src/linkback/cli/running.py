@@ -43,7 +43,7 @@ def serve(
     ports: tuple[str, ...],
 ) -> int:
     """Receive pingbacks, trackbacks and webmentions for a blog, or for several."""
-    from linkback import urls
+    from linkback import startup, urls
     from linkback.adapters import server
     from linkback.adapters.wsgi import endpoints
     from linkback.jobs import External
@@ -57,6 +57,7 @@ def serve(
     with closing(opened(sites, app, database, networks, ports, moderate=moderate)) as blog:
         if no_work:
             blog.run_by(External())
+        startup.warn(blog)
         listening = server.Server(endpoints(blog, base=base), bind)
         blog.start()
         listening.run(lambda: say(f"listening on {listening.url} for {blog.url or ', '.join(sites) or 'all blogs'}"))
@@ -94,6 +95,7 @@ def worker(
     ports: tuple[str, ...],
 ) -> int:
     """Check claims and make deliveries until told to stop. Any number may work on one database."""
+    from linkback import startup
     from linkback.jobs import Embedded
 
     logging.getLogger("linkback").setLevel(logging.INFO)
@@ -103,6 +105,7 @@ def worker(
     blog = opened(sites, app, database, networks, ports, moderate=moderate)
     # other processes bring the work, and cannot call
     blog.run_by(Embedded(threads, poll=2.0))
+    startup.warn(blog)
     try:
         blog.start()
         say(f"working for {blog.url or ', '.join(sites) or 'all blogs'}")

@@ -127,6 +127,16 @@ def _made_of(name: str) -> Callable[[str], bool]:
     return made
 
 
+@checks.register("linkback")
+def networks(app_configs: object, **more: Any) -> Messages:
+    """W004: strangers may have the blog ask for what is this machine's own."""
+    try:
+        opened = startup.open_networks(_site())
+    except ImproperlyConfigured:
+        return []
+    return [checks.Warning(trouble.message, hint=trouble.fix, id="linkback.W004") for trouble in opened]
+
+
 @checks.register("linkback", checks.Tags.database)
 def records(app_configs: object, databases: Collection[str] | None = None, **more: Any) -> Messages:
     """W010: the tables are missing. W011: what `linkback.startup` sees in them, as work that has waited for an hour and
@@ -150,7 +160,11 @@ def records(app_configs: object, databases: Collection[str] | None = None, **mor
         troubles = startup.troubles(_site(), worker=WORKER)
     except ImproperlyConfigured:
         return []
-    return [checks.Warning(f"{trouble.message}", hint=trouble.fix, id="linkback.W011") for trouble in troubles]
+    return [
+        checks.Warning(f"{trouble.message}", hint=trouble.fix, id="linkback.W011")
+        for trouble in troubles
+        if trouble.name != "open-network"
+    ]
 
 
 @checks.register("linkback", deploy=True)
@@ -174,4 +188,4 @@ def _site() -> Site:
     return blog.site()
 
 
-__all__: Sequence[str] = ("deployed", "middleware", "moderation", "records", "settings_and_urls")
+__all__: Sequence[str] = ("deployed", "middleware", "moderation", "networks", "records", "settings_and_urls")
