@@ -18,7 +18,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         "errors plaintext wire elements logs",
-        "urls model tagsoup addresses deadline charsets inflate arguments forks",
+        "urls model tagsoup addresses deadline charsets inflate arguments forks rates",
         "forms markup linkheader rdf xmltext feedscan prefilter needles nodes desk",
         "page",
         "feeds discovery validator nearmiss policy ownpages owing jsonld microformats tree wpexcerpt",

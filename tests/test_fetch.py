@@ -24,6 +24,7 @@ from linkback import fetch as module
 from linkback.errors import Blocked, ConfigurationError, TimedOut, TooManyRedirects, Unreachable
 from linkback.fetch import Fetcher, Limits, Openers, introduction, make_fetcher, readable, user_agent
 from linkback.page import Kind, Page
+from linkback.rates import TokenBuckets
 from linkback.wire import Request, Response
 
 LOOPBACK = ["127.0.0.0/8"]
@@ -757,6 +758,141 @@ def test_a_host_that_no_name_can_be_is_an_error_of_ours(host: str) -> None:
 
     with pytest.raises((Unreachable, Blocked)):
         Fetcher(resolver=nowhere).get(f"http://{host}/")
+
+
+# --- many that lead to one
+
+
+class Ticks:
+    """A clock that stands still until it is told."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Loopback:
+    """A resolver for which every name is this machine; it notes what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, host: str, port: int, **kinds: int) -> list[tuple[typing.Any, ...]]:
+        self.asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+
+def leading(ticks: Ticks, limits: Limits = PATIENT, resolver: Loopback | None = None) -> Fetcher:
+    """A fetcher whose budget of redirects goes by a clock of the test."""
+    fetcher = Fetcher(LOOPBACK, limits, resolver=resolver or Loopback())
+    fetcher._led = TokenBuckets(limits.led_burst, limits.led_seconds, clock=ticks)
+    return fetcher
+
+
+def asked_of(server: Server, host: str) -> int:
+    """How many requests a host of the server has got."""
+    return sum(dict(headers_of(request))["Host"] == f"{host}:{server.port}" for request in server.requests)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_thousand_hosts_that_redirect_to_one_send_it_sixty_requests_an_hour(method: str, server: Server) -> None:
+    ticks, refused = Ticks(), []
+    fetcher = leading(ticks)
+    server.pages.update({"/": moved(server.url("/", "victim.test") + "page", 307), "/page": reply()})
+    for number in range(1000):
+        ticks.now = number * 3.6
+        url = server.url(host=f"a{number}.test")
+        try:
+            _ = fetcher.get(url) if method == "GET" else fetcher.send(Request("POST", url, body=b"ping"))
+        except TooManyRedirects as error:
+            refused.append(error)
+    assert asked_of(server, "victim.test") == 20 + 39
+    assert len(refused) == 1000 - 59
+    assert all(error.temporary for error in refused)
+    assert "too many redirects lead to victim.test for now" in str(refused[0])
+
+
+def test_past_its_budget_a_host_is_neither_looked_up_nor_connected_to(server: Server) -> None:
+    ticks, names = Ticks(), Loopback()
+    fetcher = leading(ticks, Limits(seconds=30, led_burst=3, led_seconds=90), names)
+    server.pages.update({"/": moved(server.url("/page", "victim.test")), "/page": reply()})
+    for number in range(3):
+        assert fetcher.get(server.url(host=f"a{number}.test")).body == b"hello"
+    with pytest.raises(TooManyRedirects, match="for now"):
+        fetcher.get(server.url(host="a3.test"))
+    with pytest.raises(TooManyRedirects, match="for now"):
+        fetcher.within(seconds=5, bytes=5).get(server.url(host="a4.test"))
+    assert (names.asked.count("victim.test"), asked_of(server, "victim.test")) == (3, 3)
+    assert fetcher.get(server.url("/page", "victim.test")).body == b"hello", "asked for by its own name it is free"
+    ticks.now = 90.0
+    assert fetcher.get(server.url(host="a5.test")).body == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("asked", "led", "counted"),
+    [
+        ("a.test", "a.test", False),
+        ("a.test", "www.a.test", False),
+        ("www.a.test", "a.test", False),
+        ("a.test", "A.test.", False),
+        ("a.test", "b.test", True),
+        ("a.test", "sub.a.test", True),
+        ("a.test", "127.0.0.1", True),
+    ],
+)
+def test_only_redirects_to_another_host_count(asked: str, led: str, counted: bool, server: Server) -> None:
+    fetcher = leading(Ticks(), Limits(seconds=30, led_burst=1, led_seconds=90))
+    server.pages.update({"/": moved(server.url("/page", led)), "/page": reply()})
+    assert fetcher.get(server.url(host=asked)).body == b"hello"
+    if counted:
+        with pytest.raises(TooManyRedirects, match="for now"):
+            fetcher.get(server.url(host=asked))
+    else:
+        assert fetcher.get(server.url(host=asked)).body == b"hello"
+
+
+def test_a_host_has_one_budget_whatever_port_or_name_of_www_it_is_led_to_by(server: Server) -> None:
+    fetcher = leading(Ticks(), Limits(seconds=30, led_burst=2, led_seconds=90))
+    server.pages["/1"] = moved(server.url("/page", "victim.test"))
+    server.pages["/2"] = moved(server.url("/page", "www.VICTIM.test."))
+    server.pages["/3"] = moved("http://victim.test:1/page")
+    server.pages["/page"] = reply()
+    for path in ("/1", "/2"):
+        assert fetcher.get(server.url(path, "a.test")).body == b"hello"
+    with pytest.raises(TooManyRedirects, match="for now"):
+        fetcher.get(server.url("/3", "a.test"))
+
+
+def test_what_leads_back_and_forth_counts_each_time(server: Server) -> None:
+    fetcher = leading(Ticks(), Limits(seconds=30, led_burst=2, led_seconds=90))
+    server.pages["/"] = moved(server.url("/1", "victim.test"))
+    server.pages["/1"] = moved(server.url("/2", "a.test"))
+    server.pages["/2"] = moved(server.url("/3", "victim.test"))
+    server.pages["/3"] = moved(server.url("/4", "victim.test"))
+    with pytest.raises(TooManyRedirects, match="for now"):
+        fetcher.get(server.url(host="a.test"))
+    assert asked_of(server, "victim.test") == 2
+
+
+def test_threads_share_the_budget_of_a_host(server: Server) -> None:
+    fetcher = leading(Ticks())
+    server.pages.update({"/": moved(server.url("/page", "victim.test")), "/page": reply()})
+
+    def visit(number: int) -> bool:
+        with suppress(TooManyRedirects):
+            return fetcher.get(server.url(host=f"a{number}.test")).body == b"hello"
+        return False
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(visit, range(60))) == 20
+    assert asked_of(server, "victim.test") == 20
+
+
+def test_without_seconds_redirects_have_no_budget(server: Server) -> None:
+    fetcher = leading(Ticks(), Limits(seconds=30, led_seconds=0))
+    server.pages.update({"/": moved(server.url("/page", "victim.test")), "/page": reply()})
+    assert all(fetcher.get(server.url(host=f"a{number}.test")).body == b"hello" for number in range(50))
 
 
 # --- names

@@ -4,6 +4,7 @@ Rule 1: every hop passes the same guard, at the moment of connecting, so neither
 Rule 2: the deadline covers the whole exchange, redirects and name look-ups included, not one read.
 Rule 3: nothing of the operator's goes out that was not put in: no proxy, cookie, `.netrc`, Referer or credentials.
 Rule 4: a body that nobody will look at is never read: a redirect's, or a picture's.
+Rule 5: many hosts that redirect to one do not make us a crowd before its door: such hops to a host have a budget.
 
 How it is done stands below: `addresses` judges, `door` connects, `exchange` speaks HTTP, `inflate` unpacks, `deadline`
 cuts.
@@ -25,6 +26,7 @@ from linkback.deadline import Deadline
 from linkback.door import OPEN_PORT, Door, Peer, Progress, Resolver, tls_context
 from linkback.errors import Blocked, ConfigurationError, TooManyRedirects
 from linkback.exchange import Exchange, translated
+from linkback.rates import TokenBuckets, check_rate
 from linkback.urls import Url
 from linkback.wire import (
     DEFAULT_ACCEPT,
@@ -50,8 +52,12 @@ class Limits:
 
     `seconds` is for a whole GET, redirects and DNS included (at most 40, or a worker's lease may end before its first
     POST), `send_seconds` for a whole POST, `connect` for one address. `bytes` caps a page, decoded; `reply_bytes` the
-    answer to a POST. `ports` are those talked to outside the networks that were opened by name. Raises
-    `ConfigurationError` for ports that are no list of numbers.
+    answer to a POST. `ports` are those talked to outside the networks that were opened by name.
+
+    `led_burst` hops to one host that others redirect to are made at once, and one more each `led_seconds`, GETs and
+    POSTs alike, by each `Fetcher` and in each process; 0 seconds set no limit. `www.` apart, a host's own redirects are
+    free. Raises `ConfigurationError` for ports that are no list of numbers, and for a burst and seconds that are no
+    rate.
     """
 
     seconds: float = 10.0
@@ -60,10 +66,13 @@ class Limits:
     bytes: int = 1_048_576
     reply_bytes: int = 65_536
     redirects: int = 5
+    led_burst: int = 20
+    led_seconds: float = 90.0
     ports: frozenset[int] = frozenset({80, 443, 8080, 8443})
 
     def __post_init__(self) -> None:
         several("ports", self.ports, one_of(int, "a list of port numbers, such as Limits().ports | {81}"))
+        check_rate("led", self.led_burst, self.led_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +131,7 @@ class Fetcher:
         if ca_file is not None:
             tls_context(ca_file)
         self._limits = limits
+        self._led = TokenBuckets(limits.led_burst, limits.led_seconds)
         self._product = user_agent
         self._door = Door(
             guard=Guard(several("allow", (allow,) if isinstance(allow, str) else allow, _NETWORK), openers.network),
@@ -151,7 +161,8 @@ class Fetcher:
         `Limits.bytes`, and then `truncated` is set; it is set as well where a body just stops, with nothing to say
         that this is its end. The body of a media type that is neither `readable` nor named in `accept` is left where it
         is: b"".
-        Raises `Blocked`, `Unreachable`, `TimedOut` or `TooManyRedirects` (protocols.md A-1 to A-9, D-10, D-20 to D-23).
+        Raises `Blocked`, `Unreachable`, `TimedOut` or `TooManyRedirects`, the last also where others redirected to
+        one host too often, which passes (protocols.md A-1 to A-9, D-10, D-20 to D-23).
         """
         more = tuple((name, value) for name, value in as_headers(headers) if name.lower() not in _OURS)
         fields = (("User-Agent", user_agent(self._product, purpose)), ("Accept", accept), *more)
@@ -190,6 +201,13 @@ class Fetcher:
                     message = f"more than {self._limits.redirects} redirects"
                     raise TooManyRedirects(url, message, sent=progress.sent)
                 page = found
+                self._lead(page, progress)
+
+    def _lead(self, page: Url, progress: Progress) -> None:
+        """Count a hop to another host than was asked for; raises `TooManyRedirects` where there were too many."""
+        host = urls.site_host(page.href).rstrip(".")
+        if host != urls.site_host(progress.url).rstrip(".") and self._led.take(host):
+            raise TooManyRedirects(progress.url, f"too many redirects lead to {host} for now", sent=progress.sent)
 
     def _visit(self, page: Url, errand: _Errand, progress: Progress, passed: tuple[str, ...]) -> Response | Url:
         """One hop: the answer, or where it leads on."""
