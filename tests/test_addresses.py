@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from linkback.addresses import Guard, is_private, is_public, parse
+from linkback.addresses import Guard, client_key, is_network, is_private, is_public, parse
 from linkback.errors import ConfigurationError
 
 #: first and last address of every closed IPv4 range, with the public neighbours on either side ("" where closed too)
@@ -163,3 +163,39 @@ def test_a_malformed_network_is_named_in_the_error(name: str) -> None:
 )
 def test_a_host_that_is_private_by_its_name_needs_no_look_up(host: str, private: bool) -> None:
     assert is_private(host) is private
+
+
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [
+        ("8.8.8.8", "8.8.8.8"),
+        ("::ffff:8.8.8.8", "8.8.8.8"),
+        ("64:ff9b::8.8.8.8", "8.8.8.8"),
+        ("2002:808:808:1::5", "8.8.8.8"),
+        ("2001:0:4136:e378:8000:63bf:f7f7:f7f7", "8.8.8.8"),
+        ("2600:1f00:1:2:3:4:5:6", "2600:1f00:1:2::/64"),
+        ("2600:1f00:1:2::", "2600:1f00:1:2::/64"),
+        ("", ""),
+        ("unknown", ""),
+        ("8.8.8.8:80", ""),
+        ("127.0.0.1", ""),
+        ("10.0.0.1", ""),
+        ("::1", ""),
+        ("fd00::1", ""),
+        ("fe80::1%eth0", ""),
+        ("::ffff:10.0.0.1", ""),
+        ("2002:a00:1::1", ""),
+        ("64:ff9b::127.0.0.1", ""),
+    ],
+)
+def test_a_client_counts_as_its_address_or_its_network(address: str, key: str) -> None:
+    """Whatever it may choose from, it is one client; and one that is not public is not known."""
+    assert client_key(address) == key
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("10.0.0.1", True), ("10.0.0.0/8", True), ("::1", True), ("10.0.0.1/8", False), ("a.example", False), ("", False)],
+)
+def test_a_network_is_told_from_other_texts(name: str, found: bool) -> None:
+    assert is_network(name) is found

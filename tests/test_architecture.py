@@ -26,7 +26,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
         "extract protocols door content",
         "receiver exchange",
         "sender fetch jobs store",
-        "discoveries looks upkeep work hooks walk",
+        "discoveries looks upkeep work hooks walk throttle",
         "inbox delivering background",
         "outbox parts",
         "site verbs explain testing",

@@ -10,6 +10,7 @@ import pytest
 
 from linkback.errors import ConfigurationError
 from linkback.fetch import Limits
+from linkback.policy import Policy
 from linkback.rates import TokenBuckets, check_rate
 
 HOUR = 3600.0
@@ -94,6 +95,8 @@ def test_a_rate_that_is_none_is_said_so(burst: Any, seconds: Any) -> None:
     for make in (
         lambda: check_rate("led", burst, seconds),
         lambda: Limits(led_burst=burst, led_seconds=seconds),
+        lambda: Policy(client_burst=burst, client_seconds=seconds),
+        lambda: Policy(site_burst=burst, site_seconds=seconds),
     ):
         with pytest.raises(ConfigurationError, match=r"^(led|client|site)_burst and \1_seconds: .* is no rate"):
             make()

@@ -18,7 +18,7 @@ from linkback import urls
 from linkback.errors import Reason, Refused, StoreError
 from linkback.model import Author, Cause, Claim, ClaimState, Delivery, Job, JobKind, Mention, Outcome, Status, Turn
 from linkback.site import utcnow
-from linkback.store import MOST_OPEN_CLAIMS, Backlog, ClaimRecord, Edit, Pace, Storage, Verdict, open_store
+from linkback.store import MOST_OPEN_CLAIMS, Backlog, ClaimRecord, Counting, Edit, Pace, Storage, Verdict, open_store
 from linkback.store.sql import SqlStore
 from tests.databases import KINDS, SERVERS, Databases
 
@@ -1261,6 +1261,19 @@ def test_the_backlog_is_what_is_due_and_free_and_what_waits_for_a_person(store: 
     assert store.backlog(NOON, site="https://other.example") == Backlog(1, NOON - MINUTE, 0)
     assert store.backlog(NOON + 2 * MINUTE, site=SITE) == Backlog(3, NOON, 1), "the lease of the second has ended"
     assert store.backlog(NOON - 9 * MINUTE) == Backlog(0, None, 1)
+
+
+@pytest.mark.parametrize(("most", "found"), [(0, 0), (1, 1), (3, 3), (4, 3), (100, 3)])
+def test_the_checks_that_are_due_are_counted_as_far_as_asked(store: Storage, most: int, found: int) -> None:
+    assert isinstance(store, Counting)
+    for number in range(3):
+        store.add_claim(replace(record(f"due{number}"), key=f"due{number}"), due=NOON)
+    store.add_claim(replace(record("later"), key="later"), due=NOON + MINUTE)
+    store.add_claim(replace(record("elsewhere"), key="elsewhere", site="https://other.example"), due=NOON)
+    store.add_claim(replace(record("held"), key="held"), due=NOON - MINUTE)
+    take(store)
+    owe(store)
+    assert store.checks_due(NOON, site=SITE, most=most) == found
 
 
 def test_only_a_server_has_a_clock_of_its_own(store: Storage, request: pytest.FixtureRequest) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from linkback.errors import ConfigurationError
@@ -50,6 +51,7 @@ _DELICATE = {
     "::1": "this machine itself",
     "169.254.169.254": "what a cloud tells this machine alone, as its keys",
 }
+_NAT64 = IPv6Network("64:ff9b::/96")
 #: how a network is opened from Python
 OPEN_NETWORK = 'Fetcher(allow=["{}"])'
 
@@ -68,6 +70,28 @@ def parse(text: str) -> Address | None:
     if address.scope_id is not None:
         return None
     return address.ipv4_mapped or address
+
+
+@lru_cache(maxsize=1024)
+def client_key(text: str) -> str:
+    """What the client at an address is counted as: an IPv4 address, or the /64 that an IPv6 one is in.
+
+    The IPv4 address inside one of a tunnel or a translator counts, as one client has many of those. "" where it is not
+    known who the client is: the text is no address, or one that is not public, which is a proxy's or our own.
+    """
+    address = parse(text)
+    if isinstance(address, IPv6Address):
+        address = _inside(address) or address
+    if address is None or not is_public(address):
+        return ""
+    return str(address) if isinstance(address, IPv4Address) else f"{IPv6Address(int(address) >> 64 << 64)}/64"
+
+
+def _inside(address: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address in one of 6to4, Teredo or NAT64."""
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.sixtofour or (address.teredo[1] if address.teredo else None)
 
 
 def is_public(address: str | Address) -> bool:
@@ -95,6 +119,15 @@ def exposed(network: Network) -> str:
         return f"every address of IPv{network.version} that this machine reaches, its own too"
     within = (words for address, words in _DELICATE.items() if ipaddress.ip_address(address) in network)
     return " and ".join(dict.fromkeys(within))
+
+
+def is_network(name: str) -> bool:
+    """Whether a text names a network in CIDR form, or a single address."""
+    try:
+        _network(name)
+    except ConfigurationError:
+        return False
+    return True
 
 
 class Guard:

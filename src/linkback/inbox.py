@@ -25,6 +25,7 @@ from linkback.policy import Policy, Retry, takes_away
 from linkback.protocols import Protocol
 from linkback.receiver import Reading, purpose, read_source
 from linkback.store import ClaimRecord, Pace, Storage, Verdict
+from linkback.throttle import Throttle
 from linkback.wire import Fetch
 
 log = logs.named(__name__)
@@ -56,13 +57,19 @@ class Inbox:
     hooks: Hooks = field(default_factory=Hooks)
     inline: bool = False
     loudness: Loudness = field(default_factory=Loudness)
+    throttle: Throttle = field(init=False)
 
-    def receive(self, claim: Claim) -> ClaimRecord:
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "throttle", Throttle(self.policy, self.store, self.pages.url))
+
+    def receive(self, claim: Claim, *, client: str = "") -> ClaimRecord:
         """Record a claim and the job to check it; one that says the same as an open one is that one.
 
-        Raises `Refused` for what can be told without the network (protocols.md C-40, C-72), `StoreError` where it could
-        not be recorded, and what `resolve` raises.
+        `client` is the address of whoever sent it, "" where that is unknown. Raises `Refused` for what can be told
+        without the network (protocols.md C-8, C-40, C-72), `StoreError` where it could not be recorded, and what
+        `resolve` raises.
         """
+        self.throttle.hear(client)
         protocol = self.protocols.get(claim.protocol)
         if protocol is None:
             raise Refused(Reason.BAD_ARGUMENTS, f"this site does not speak {claim.protocol!r}")
@@ -81,11 +88,15 @@ class Inbox:
         record = ClaimRecord(
             id=secrets.token_urlsafe(16), site=self.pages.url, key=key, page=page, claim=claim, received=now
         )
+        return self.throttle.keep(record, lambda: self._keep(record, protocol, now))
+
+    def _keep(self, record: ClaimRecord, protocol: Protocol, now: datetime) -> ClaimRecord:
+        """The claim as it is kept: recorded, or the open one that says the same."""
         settled = now if self.inline else now + timedelta(seconds=self.policy.settle_seconds)
         pace = None if self.inline else Pace(timedelta(seconds=self.policy.host_seconds), self.policy.host_burst)
         if self.store.add_first(record, due=settled, pace=pace):
             return record
-        rested = self._rested(key, protocol, now)
+        rested = self._rested(record.key, protocol, now)
         kept = self.store.add_claim(record, due=max(rested, settled), pace=pace)
         if kept is None:
             detail = "too many claims of this pair wait for its check"

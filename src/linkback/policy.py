@@ -16,6 +16,7 @@ from linkback.arguments import one_of, several
 from linkback.errors import Blocked, ConfigurationError, FetchError, NoBacklink, Reason, Refused, SourceGone
 from linkback.model import Backlink, Claim, Status
 from linkback.page import Link
+from linkback.rates import check_rate
 
 #: how an excerpt is cut from the source: by blocks and words, or as WordPress does it
 ExcerptStyle = Literal["default", "wordpress"]
@@ -36,7 +37,13 @@ class Policy:
     once and one more each `host_seconds`. A mention is looked at again after `recheck_days`, never with 0.
     `excerpt_style` "wordpress" cuts excerpts as WordPress does (E-10). `own_sources` says whether posts of the site's
     own may mention others of them; None, the default, where nobody waits for the check: it reads a page of this very
-    server. Raises `ConfigurationError` for a style that there is not, and for hosts that are no list.
+    server.
+
+    Pings are taken from one client, an IPv4 address or the /64 of an IPv6 one, `client_burst` at once and one more each
+    `client_seconds`; claims from all of them likewise by `site_burst` and `site_seconds` (C-8). With 0 seconds there is
+    no such limit. Each process counts for itself. Where `most_waiting` checks of the site are due no more claims are
+    taken; 0 sets no cap. Raises `ConfigurationError` for a style that there is not, for hosts that are no list, and for
+    a burst and seconds that are no rate.
     """
 
     moderate: bool = False
@@ -49,11 +56,18 @@ class Policy:
     host_seconds: float = 1.0
     host_burst: int = 20
     own_sources: bool | None = None
+    client_burst: int = 30
+    client_seconds: float = 120.0
+    site_burst: int = 600
+    site_seconds: float = 1.2
+    most_waiting: int = 100_000
 
     def __post_init__(self) -> None:
         if self.excerpt_style not in get_args(ExcerptStyle):
             raise ConfigurationError(f"excerpt_style: there is no style {self.excerpt_style!r}")
         several("blocked_hosts", self.blocked_hosts, _HOSTS)
+        check_rate("client", self.client_burst, self.client_seconds)
+        check_rate("site", self.site_burst, self.site_seconds)
 
     def admit(self, claim: Claim) -> None:
         """Raise `Refused(BLOCKED)` for a source we do not listen to."""

@@ -143,14 +143,17 @@ class Site(Background):
         runner = runner if runner is not None else Embedded()
         super().__init__(Work(store=self.store, runner=runner, do=self.run, clock=clock, pause=pause, site=self.url))
 
-    def receive(self, claim: Claim) -> Receipt:
+    def receive(self, claim: Claim, *, client: str = "") -> Receipt:
         """Take a claim: judged without the network, recorded with its job, checked soon, or now where `verify` says so.
+
+        `client` is the address of whoever sent it, as the server tells it: a `Policy` takes so many from one in an
+        hour. It is not limited where it is "", or not public. Each process counts for itself.
 
         Gives the `Receipt` whose id names the claim's status, and which says whether it was checked: an inline check
         may still have to wait, where another process has the pair's job. Raises `Refused` with the reason, and
         `StoreError` where it could not be recorded. Pingback 3, Webmention 3.2.1.
         """
-        record = self._inbox.receive(claim)
+        record = self._inbox.receive(claim, client=client)
         if self._inbox.inline:
             record = self._checked(record)
         self._work.runner.nudge()

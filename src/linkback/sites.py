@@ -124,9 +124,9 @@ class Sites(Background):
         if not isinstance(site.runner, External):
             raise ConfigurationError(f"{site.url} does its own work: give it runner=External()")
 
-    def receive(self, claim: Claim) -> Receipt:
+    def receive(self, claim: Claim, *, client: str = "") -> Receipt:
         """Take a claim for the blog that its target is on, as `Site.receive` does."""
-        receipt = self.site_of(claim.target).receive(claim)
+        receipt = self.site_of(claim.target).receive(claim, client=client)
         self._work.runner.nudge()
         return receipt
 

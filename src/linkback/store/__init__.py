@@ -283,6 +283,14 @@ class Storage(typing.Protocol):
         """Let go of the database."""
 
 
+@typing.runtime_checkable
+class Counting(typing.Protocol):
+    """What a `Storage` has too that can say how much waits without looking at all of it: those of ours can."""
+
+    def checks_due(self, now: datetime, *, site: str, most: int) -> int:
+        """How many checks of a site are due at `now` and held by nobody; no more than `most` are looked at."""
+
+
 def open_store(url: str, *, create: bool = True) -> Storage:
     """Open the store at a database URL such as ``sqlite:///linkback.db``.
 
@@ -300,6 +308,7 @@ __all__ = [
     "MOST_OPEN_CLAIMS",
     "Backlog",
     "ClaimRecord",
+    "Counting",
     "Edit",
     "Pace",
     "Storage",

@@ -163,6 +163,12 @@ def backlog(connection: Connection, now: datetime, site: str | None) -> Backlog:
     return Backlog(number, oldest, connection.scalar(waiting) or 0)
 
 
+def number_due(connection: Connection, now: datetime, site: str, kind: JobKind, most: int) -> int:
+    """How many jobs of a site and of a kind are due, counted as far as `most`."""
+    wanted = select(jobs.c.id).where(jobs.c.due <= now, _among(site, kind)).limit(max(most, 0)).subquery()
+    return connection.scalar(select(func.count()).select_from(wanted)) or 0
+
+
 def move(connection: Connection, after: datetime, until: datetime | None, due: datetime, share: Share | None) -> None:
     """Make the jobs that are due after a time, and by another, due at a third; no lease of them holds any longer.
 

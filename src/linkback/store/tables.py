@@ -230,6 +230,9 @@ class Jobs(typing.Protocol[C_contra]):
     def backlog(self, connection: C_contra, now: datetime, site: str | None) -> Backlog:
         """What waits at `now`, of a site or of any."""
 
+    def number_due(self, connection: C_contra, now: datetime, site: str, kind: JobKind, most: int) -> int:
+        """How many jobs of a site and of a kind are due, counted as far as `most`."""
+
     def move(
         self, connection: C_contra, after: datetime, until: datetime | None, due: datetime, share: Share | None
     ) -> None:

@@ -97,6 +97,11 @@ class WorkingStore(Generic[C]):
         with self._database.read() as connection:
             return self._tables.jobs.backlog(connection, now, site)
 
+    def checks_due(self, now: datetime, *, site: str, most: int) -> int:
+        """How many checks of a site are due at `now` and held by nobody; no more than `most` are looked at."""
+        with self._database.read() as connection:
+            return self._tables.jobs.number_due(connection, now, site, JobKind.CHECK, most)
+
     def server_time(self) -> datetime | None:
         """The present by the clock of the database's server; None where it has no other clock than ours."""
         with self._database.read() as connection:

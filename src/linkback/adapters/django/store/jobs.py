@@ -132,6 +132,11 @@ def backlog(connection: str, now: datetime, site: str | None) -> Backlog:
     return Backlog(found["number"], found["oldest"], _among(connection, site, None).filter(due=None).count())
 
 
+def number_due(connection: str, now: datetime, site: str, kind: JobKind, most: int) -> int:
+    """How many jobs of a site and of a kind are due, counted as far as `most`."""
+    return int(_among(connection, site, kind).filter(due__lte=now)[: max(most, 0)].count())
+
+
 def server_time(connection: str) -> datetime | None:
     """The present by the clock of the database's server, None where it has no other clock than ours."""
     return vendors.server_time(connections[connection])
