@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from linkback.adapters.server import Server
@@ -18,9 +18,9 @@ T = TypeVar("T")
 
 
 @contextlib.contextmanager
-def served(app: WSGIApplication) -> Iterator[str]:
-    """Serve an application from a thread; gives its URL."""
-    server = Server(app, "127.0.0.1:0")
+def served(app: WSGIApplication, *, proxies: Iterable[str] = ()) -> Iterator[str]:
+    """Serve an application from a thread; gives its URL. `proxies` are those that are believed."""
+    server = Server(app, "127.0.0.1:0", proxies=proxies)
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
     try:

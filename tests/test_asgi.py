@@ -30,7 +30,7 @@ from linkback.jobs import External
 from linkback.protocols import BUILTIN, Protocol
 from linkback.testing import FakeWeb
 from linkback.verbs import find_endpoints
-from tests import signposting
+from tests import clients, signposting
 from tests.asgi_serving import fields, scope_of, served_by_uvicorn, talk
 from tests.serving import LOOPBACK, eventually, pages, served
 
@@ -561,3 +561,19 @@ def test_many_blogs_each_get_their_own_signposts() -> None:
             first = talk(app, scope_of(headers=[(b"host", name.encode())]))[0]
             assert fields(first)["x-pingback"] == f"https://{name}/linkback/pingback"
         assert talk(app, scope_of(headers=[(b"host", b"c.example")])) == list(POST)
+
+
+@pytest.mark.parametrize("prefix", ["", "/linkback"])
+def test_a_client_is_known_by_what_the_server_says_and_by_no_header(prefix: str) -> None:
+    """protocols.md C-8"""
+    policy = clients.ONCE
+    with Site("https://t.example", store="sqlite://", fetch=FakeWeb(), runner=External(), policy=policy) as site:
+        app = around(saying(*POST), site) if prefix else endpoints(site)
+        clients.check(clients.through_asgi(app, f"{prefix}/webmention"), "https://t.example/post")
+
+
+@pytest.mark.parametrize("extra", [{}, {"client": None}], ids=["none", "None"])
+def test_a_server_need_not_know_the_client(extra: dict[str, Any], site: Site) -> None:
+    """As behind a socket of the file system."""
+    taken = talk(endpoints(site), scope_of("/webmention", "POST", headers=KIND, **extra), arriving(FORM))[0]
+    assert taken["status"] == 201

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,6 +148,37 @@ def test_whoever_opens_this_machine_to_strangers_is_told_at_the_start(
         process.terminate()
         assert process.wait(12) == 0
     assert (tmp_path / "command.log").read_text().count("is open to every stranger") == (url == OURS)
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "heard"),
+    [
+        ((), {}, 40),
+        (("--trusted-proxy", "10.0.0.1", "--trusted-proxy", "127.0.0.1"), {}, 30),
+        ((), {"LINKBACK_TRUSTED_PROXIES": "10.0.0.1, 127.0.0.0/8"}, 30),
+    ],
+    ids=["nobody is named", "in the line", "in the environment"],
+)
+def test_serve_counts_the_pings_of_who_is_behind_a_proxy_that_was_named(
+    options: tuple[str, ...],
+    environment: dict[str, str],
+    heard: int,
+    tmp_path: Path,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    always = ("--site", OURS, "--database", database, "--bind", "127.0.0.1:0", "--no-work")
+    with running(tmp_path, "serve", *always, *options):
+        [url] = re.findall(r"listening on (\S+) for", (tmp_path / "command.log").read_text())
+        taken = 0
+        for number in range(40):
+            form = f"source=https://s{number}.example/&target={OURS}post".encode()
+            ping = urllib.request.Request(f"{url}/webmention", form, {"X-Forwarded-For": f"1.1.1.{number}, 8.8.8.8"})
+            with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(ping):
+                taken += 1
+        assert taken == heard
 
 
 def ran(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -306,6 +338,7 @@ def test_blogs_that_are_none_are_a_clear_error(
     [
         (["--no-work", "--moderate"], "give --moderate to `linkback worker`"),
         (["--base", "nonsense"], "--base must be an absolute"),
+        (["--trusted-proxy", "proxy.example"], "'proxy.example' is no address of a proxy"),
     ],
 )
 def test_what_serve_could_not_heed_is_refused(

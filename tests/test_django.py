@@ -55,7 +55,7 @@ from linkback.testing import FakeWeb
 from linkback.verbs import send
 from linkback.web.render import Comment, thread
 from linkback.wire import Response
-from tests import signposting
+from tests import clients, signposting
 from tests.asgi_serving import served_by_uvicorn
 from tests.django_project import bare_urls
 from tests.django_project.stores import DjangoDatabases
@@ -947,3 +947,19 @@ def test_the_records_can_be_kept_in_another_database(
         assert Delivery.objects.using("default").count() == 0
         assert found(databases=["default", other]) == []
     django_databases.forget(other)
+
+
+@pytest.mark.parametrize("server", ["wsgi", "asgi"])
+def test_a_client_is_known_by_what_the_server_says_and_by_no_header(
+    server: str, template: Path, tmp_path: Path, web: FakeWeb
+) -> None:
+    """protocols.md C-8"""
+
+    def ping(client: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+        path, form = "/linkback/webmention", clients.FORM
+        answer: Any = Client().post(path, body, form, headers=headers, REMOTE_ADDR=client)
+        return answer.status_code, answer.get("Retry-After", "")
+
+    with project(template, tmp_path / "db.sqlite3", POLICY=clients.ONCE):
+        asked = ping if server == "wsgi" else clients.through_asgi(get_asgi_application(), "/linkback/webmention")
+        clients.check(asked, POST)

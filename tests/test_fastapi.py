@@ -37,7 +37,7 @@ from linkback.startup import Trouble
 from linkback.testing import FakeWeb
 from linkback.verbs import find_endpoints
 from linkback.web.render import Comment
-from tests import signposting
+from tests import clients, signposting
 from tests.asgi_serving import fields, scope_of, served_by_uvicorn, talk
 from tests.serving import LOOPBACK, eventually
 
@@ -466,3 +466,10 @@ def test_without_the_framework_it_says_what_to_install(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "starlette.applications", None)
     with pytest.raises(ConfigurationError, match=r"linkback\[fastapi\]"):
         importlib.reload(adapter)
+
+
+def test_a_client_is_known_by_what_the_server_says_and_by_no_header() -> None:
+    """protocols.md C-8"""
+    policy = clients.ONCE
+    with Site("https://t.example", store="sqlite://", fetch=FakeWeb(), runner=External(), policy=policy) as site:
+        clients.check(clients.through_asgi(installed(site), "/linkback/webmention"), TARGET)

@@ -22,6 +22,7 @@ from flask import Blueprint, Flask, Response, abort, render_template_string, req
 from flask import url_for as flask_url_for
 from flask.cli import FlaskGroup
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from linkback.adapters.flask import Linkback, current_blog
 from linkback.errors import ConfigurationError, StoreError
@@ -36,7 +37,7 @@ from linkback.store import open_store
 from linkback.testing import FakeWeb
 from linkback.verbs import find_endpoints
 from linkback.web.render import Comment
-from tests import signposting
+from tests import clients, signposting
 from tests.serving import eventually, pages, served
 
 if TYPE_CHECKING:
@@ -873,3 +874,33 @@ def test_the_doctor_tells_of_a_function_of_the_application_that_fails_in_one_ste
             assert "OSError: the database is away" in failed[0]
             assert "Traceback" not in text
     project.site.close()
+
+
+def pinging(app: Flask) -> clients.Ping:
+    def ping(client: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+        given: dict[str, Any] = {"data": body, "content_type": clients.FORM, "headers": headers}
+        answer = app.test_client().post("/linkback/webmention", environ_overrides={"REMOTE_ADDR": client}, **given)
+        return answer.status_code, answer.headers.get("Retry-After", "")
+
+    return ping
+
+
+def test_a_client_is_known_by_what_the_server_says_and_by_no_header() -> None:
+    """protocols.md C-8"""
+    app = make_app()
+    with make_site(policy=clients.ONCE) as site:
+        Linkback(app, site=site)
+        clients.check(pinging(app), f"{BOB}/post")
+
+
+def test_a_proxy_is_believed_where_the_application_says_so() -> None:
+    """By Werkzeug's own means, as for all that the application does with an address."""
+    app = make_app()
+    with make_site(policy=clients.ONCE) as site:
+        Linkback(app, site=site)
+        app.wsgi_app = ProxyFix(app.wsgi_app)  # type: ignore[method-assign]
+        forms = [urllib.parse.urlencode({"source": f"{SOURCE}{n}", "target": f"{BOB}/post"}).encode() for n in range(3)]
+        said = [clients.ALICE, clients.ALICE, clients.BOB]
+        ping = pinging(app)
+        found = [ping("127.0.0.1", {"X-Forwarded-For": who}, form)[0] for who, form in zip(said, forms, strict=True)]
+        assert found == [201, 429, 201]

@@ -52,6 +52,20 @@ def test_that_a_request_waits_for_a_thread_is_no_news() -> None:
         assert not logging.getLogger("waitress.queue").isEnabledFor(logging.WARNING)
 
 
+@pytest.mark.parametrize(("proxies", "client"), [((), "127.0.0.1"), (("127.0.0.1",), "8.8.8.8")])
+def test_a_proxy_is_believed_who_the_client_is_where_it_was_named(proxies: tuple[str, ...], client: str) -> None:
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        start_response("200 OK", [])
+        told = [name for name in environ if "FORWARDED" in name]
+        return [f"{environ['REMOTE_ADDR']} {told}".encode()]
+
+    headers = {"X-Forwarded-For": "9.9.9.9, 8.8.8.8", "X-Forwarded-Proto": "https", "Forwarded": "for=9.9.9.9"}
+    with served(application, proxies=proxies) as url:
+        request = urllib.request.Request(url, headers=headers)
+        with urllib.request.urlopen(request) as response:
+            assert response.read().decode() == f"{client} []"
+
+
 def test_a_taken_port_is_said_so() -> None:
     with served(pages({})) as url, pytest.raises(ConfigurationError, match="cannot listen"):
         Server(pages({}), url.removeprefix("http://"))

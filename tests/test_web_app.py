@@ -58,9 +58,16 @@ def site(web: FakeWeb) -> Iterator[Site]:
 
 
 def ask(
-    site: Site, method: str, path: str, body: bytes = b"", *headers: tuple[str, str], query: str = "", base: str = ""
+    site: Site,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    *headers: tuple[str, str],
+    query: str = "",
+    base: str = "",
+    client: str = "",
 ) -> Response:
-    request = Request(method, f"https://t.example{path}{query}", headers, body)
+    request = Request(method, f"https://t.example{path}{query}", headers, body, client)
     return App(site, base=base).handle(request, path)
 
 
@@ -456,3 +463,52 @@ def test_a_link_to_the_ping_url_proves_a_trackback(site: Site, web: FakeWeb, bas
 def test_the_mentions_of_what_is_no_url_are_a_400(site: Site, target: str) -> None:
     assert ask(site, "GET", "/mentions", query="?" + urls.query({"target": target})).status == 400
     assert ask(site, "GET", "/trackback", query="?" + urls.query({"target": target})).status == 405
+
+
+def from_everywhere(number: int) -> tuple[tuple[str, bytes, tuple[str, str], str], ...]:
+    """A ping of each protocol from a source of its own: its path, body, type and query."""
+    source = f"https://s{number}.example/"
+    quoted = urls.query({"source": source, "target": T}).encode()
+    return (
+        ("/webmention", quoted, FORM, ""),
+        ("/pingback", call(source, T), ("Content-Type", "text/xml"), ""),
+        ("/trackback", urls.query({"url": source}).encode(), FORM, AT_T),
+    )
+
+
+def limited(**policy: float) -> Site:
+    given = Policy(settle_seconds=0, **policy)  # type: ignore[arg-type]
+    return Site("https://t.example", store="sqlite://", fetch=FakeWeb(), runner=External(), policy=given)
+
+
+@pytest.mark.parametrize(
+    "policy", [{"client_burst": 3}, {"site_burst": 3, "site_seconds": 120.0}, {"most_waiting": 3}], ids=str
+)
+def test_each_protocol_says_in_its_own_words_that_there_were_too_many(policy: dict[str, float]) -> None:
+    """protocols.md C-8, C-40, C-52; VC-61"""
+    with limited(**policy) as site:
+        for path, body, kind, query in from_everywhere(1):
+            assert ask(site, "POST", path, body, kind, query=query, client="8.8.8.8").status in (200, 201)
+        webmention, pingback, trackback = (
+            ask(site, "POST", path, body, kind, query=query, client="8.8.8.8")
+            for path, body, kind, query in from_everywhere(2)
+        )
+        assert (webmention.status, pingback.status, trackback.status) == (429, 200, 429)
+        assert fault(pingback) == 49
+        assert b"<error>1</error>" in trackback.body
+        waits = {response.header("Retry-After") for response in (webmention, pingback, trackback)}
+        assert waits == {"60" if "most_waiting" in policy else "120"}
+        assert len(site.store.due(datetime.now(UTC), limit=9)) == 1
+        assert site.store.last_claim(urls.pair_key(site.url, "https://s2.example/", T), "webmention") is None
+
+
+def test_a_flood_from_one_address_is_answered_and_keeps_nobody_out() -> None:
+    with limited() as site:
+        found = []
+        for number in range(1000):
+            path, body, kind, query = from_everywhere(number)[0]
+            found.append(ask(site, "POST", path, body, kind, query=query, client="8.8.8.8").status)
+        assert found == [201] * 30 + [429] * 970
+        path, body, kind, query = from_everywhere(1000)[0]
+        assert ask(site, "POST", path, body, kind, query=query, client="9.9.9.9").status == 201
+        assert len(site.store.due(datetime.now(UTC), limit=99)) == 31

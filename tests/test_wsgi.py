@@ -25,7 +25,7 @@ from linkback.policy import Policy
 from linkback.site import Site
 from linkback.testing import FakeWeb
 from linkback.verbs import find_endpoints
-from tests import signposting
+from tests import clients, signposting
 from tests.serving import LOOPBACK, eventually, pages, served
 
 if TYPE_CHECKING:
@@ -367,3 +367,19 @@ def test_a_megabyte_of_body_is_refused_over_a_real_socket(site: Site) -> None:
             assert caught.value.code == 413
             caught.value.close()
     assert not site.work()
+
+
+@pytest.mark.parametrize("prefix", ["", "/linkback"])
+def test_a_client_is_known_by_what_the_server_says_and_by_no_header(prefix: str) -> None:
+    """protocols.md C-8"""
+    policy = clients.ONCE
+    with Site("https://t.example", store="sqlite://", fetch=FakeWeb(), runner=External(), policy=policy) as site:
+        app = around(host(), site) if prefix else endpoints(site)
+
+        def ping(client: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+            fields = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
+            given = {"CONTENT_TYPE": clients.FORM, "REMOTE_ADDR": client, **fields}
+            status, answered, _ = call(app, f"{prefix}/webmention", "POST", body, **given)
+            return int(status[:3]), dict(answered).get("Retry-After", "")
+
+        clients.check(ping, "https://t.example/post")

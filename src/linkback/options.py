@@ -68,6 +68,15 @@ database = click.option(
     envvar="LINKBACK_DATABASE",
     help="Where the records are kept.",
 )
+trusted_proxies = click.option(
+    "--trusted-proxy",
+    "proxies",
+    multiple=True,
+    metavar="ADDRESS",
+    envvar="LINKBACK_TRUSTED_PROXIES",
+    callback=_split,
+    help="Believe this proxy's X-Forwarded-For, and nobody else's. Repeatable.",
+)
 
 
 _sites = click.option(

@@ -70,12 +70,16 @@ class _Message:
 
 @dataclass(frozen=True, slots=True)
 class Request(_Message):
-    """One HTTP request: one we send, or one that reached us."""
+    """One HTTP request: one we send, or one that reached us.
+
+    `client` is the address of whoever sent us this, as the server tells it and no header; "" where that is unknown.
+    """
 
     method: str
     url: str
     headers: Headers = ()
     body: bytes = b""
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)

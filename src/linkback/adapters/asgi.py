@@ -273,7 +273,8 @@ def _host(scope: Scope) -> str:
 def _request(scope: Scope, body: bytes) -> Request:
     path = (urls.encoded_path("".join(_paths(scope))) or "/") + _query(scope)
     url = f"{scope.get('scheme', 'http')}://{_host(scope)}{path}"
-    return Request(scope["method"], url, tuple(_pairs(scope["headers"])), body)
+    client, *_ = scope.get("client") or ("",)
+    return Request(scope["method"], url, tuple(_pairs(scope["headers"])), body, str(client or ""))
 
 
 async def _read_body(receive: Receive, max_body: int) -> bytes | None:

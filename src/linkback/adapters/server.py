@@ -11,11 +11,12 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from linkback import logs
+from linkback.adapters.proxies import behind
 from linkback.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -49,13 +50,16 @@ def require() -> None:
 class Server:
     """An application listening on `bind`, "host:port"; port 0 takes a free one.
 
-    Raises `ConfigurationError` where the address cannot be listened on, or waitress is not installed.
+    `proxies` are the addresses of those that are believed who the client is, and who else is not; see
+    `proxies.behind`. Raises `ConfigurationError` where the address cannot be listened on, a proxy is no address, or
+    waitress is not installed.
     """
 
-    def __init__(self, app: WSGIApplication, bind: str) -> None:
+    def __init__(self, app: WSGIApplication, bind: str, *, proxies: Iterable[str] = ()) -> None:
         self._closing = threading.Event()
         self._sockets: dict[int, Any] = {}
-        self._server = _listen(app, bind, self._sockets)
+        # waitress itself believes one proxy, or as many hops as are counted, and takes `::ffff:192.0.2.1` apart
+        self._server = _listen(behind(app, proxies), bind, self._sockets)
         # a name that means several addresses has a listener for each
         self._listeners = [each for each in self._sockets.values() if hasattr(each, "channel_class")]
         for each in self._listeners:
@@ -162,7 +166,8 @@ def _listen(app: WSGIApplication, bind: str, sockets: dict[int, Any]) -> Any:
             max_request_body_size=_MAX_BODY,
             channel_timeout=_IDLE_SECONDS,
             cleanup_interval=1,
-            clear_untrusted_proxy_headers=True,
+            # `behind` needs them, and clears them
+            clear_untrusted_proxy_headers=False,
         )
     except (OSError, ValueError) as error:
         close_all(sockets, ignore_all=True)

@@ -167,7 +167,8 @@ def read_request(environ: WSGIEnvironment, max_body: int) -> Request:
             headers.append((name.replace("_", "-").title(), str(environ[name])))
     url = f"{environ.get('wsgi.url_scheme', 'http')}://{host_of(environ)}{path_of(environ)}"
     body = _read_body(environ, max_body)
-    return Request(str(environ["REQUEST_METHOD"]), url, tuple(headers), body)
+    client = str(environ.get("REMOTE_ADDR") or "")
+    return Request(str(environ["REQUEST_METHOD"]), url, tuple(headers), body, client)
 
 
 def _read_body(environ: WSGIEnvironment, max_body: int) -> bytes:

@@ -18,7 +18,7 @@ from linkback.cli.codes import NO, OK
 from linkback.cli.records import records
 from linkback.cli.speaking import said_once
 from linkback.jobs import MOST_THREADS
-from linkback.options import as_json, blogs, closing, database, fetching, opened, own_blog
+from linkback.options import as_json, blogs, closing, database, fetching, opened, own_blog, trusted_proxies
 from linkback.terminal import say
 from linkback.web import shapes
 
@@ -28,6 +28,7 @@ from linkback.web import shapes
 @database
 @click.option("--bind", default="127.0.0.1:8000", show_default=True, metavar="HOST:PORT", help="Where to listen.")
 @click.option("--base", default="", metavar="URL", help="The public URL of the endpoints, where a proxy hides it.")
+@trusted_proxies
 @click.option("--moderate", is_flag=True, help="Hold verified mentions until they are approved.")
 @click.option("--no-work", is_flag=True, help="Only receive: `linkback worker` checks and sends.")
 @fetching
@@ -37,6 +38,7 @@ def serve(
     database: str,
     bind: str,
     base: str,
+    proxies: tuple[str, ...],
     moderate: bool,
     no_work: bool,
     networks: tuple[str, ...],
@@ -58,7 +60,7 @@ def serve(
         if no_work:
             blog.run_by(External())
         startup.warn(blog)
-        listening = server.Server(endpoints(blog, base=base), bind)
+        listening = server.Server(endpoints(blog, base=base), bind, proxies=proxies)
         blog.start()
         listening.run(lambda: say(f"listening on {listening.url} for {blog.url or ', '.join(sites) or 'all blogs'}"))
     return OK

@@ -162,7 +162,7 @@ class App:
             if listed is None:
                 raise
             return listed
-        receipt = self.site.receive(self._located(claim, request, path))
+        receipt = self.site.receive(self._located(claim, request, path), client=request.client)
         status_url = f"{self.base(request, path)}/status/{receipt.id}"
         return protocol.write_reply(Answer(checked=receipt.checked, status_url=status_url), request)
 
