@@ -180,6 +180,12 @@ class Calls:
             "lease, of one site and kind": lambda: self.leasing(self.site, JobKind.CHECK),
             "lease, of the big site and one kind": lambda: self.leasing(self.big, JobKind.CHECK),
             "due, a thousand of any site": lambda: self.reading(lambda: lambda: store.due(self.now, limit=1_000)),
+            "checks_due, a thousand of one site": lambda: self.reading(
+                lambda: self.for_site(lambda of: store.checks_due(self.now, site=of, most=1_000))
+            ),
+            "checks_due, a thousand of the big site": lambda: self.reading(
+                lambda: self.for_site(lambda of: store.checks_due(self.now, site=of, most=1_000), self.big())
+            ),
             "next_due, of any site": lambda: self.reading(lambda: store.next_due),
             "next_due, of one site": lambda: self.reading(lambda: self.for_site(lambda of: store.next_due(site=of))),
             "next_due, of one kind": lambda: self.reading(lambda: lambda: store.next_due(kind=JobKind.CHECK)),

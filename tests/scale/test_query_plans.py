@@ -35,6 +35,8 @@ SERVED_BY = {
     "lease, of one site and kind": ("ix_linkback_jobs_site_kind",),
     "lease, of the big site and one kind": ("ix_linkback_jobs_site_kind",),
     "due, a thousand of any site": ("ix_linkback_jobs_due",),
+    "checks_due, a thousand of one site": ("ix_linkback_jobs_site_kind",),
+    "checks_due, a thousand of the big site": ("ix_linkback_jobs_site_kind",),
     "next_due, of any site": ("ix_linkback_jobs_due",),
     "next_due, of one site": ("ix_linkback_jobs_site_key",),
     "next_due, of one kind": ("ix_linkback_jobs_kind",),
