@@ -352,6 +352,17 @@ def test_a_host_that_sends_many_claims_does_not_keep_others_waiting(
     assert len(blog.mentions()) == 51
 
 
+def test_a_client_has_a_share_of_each_blog(store: Storage, web: FakeWeb, clock: FakeClock) -> None:
+    blogs = [a_site(url, store, web, clock, client_burst=1) for url in (A, B)]
+    sites = Sites(blogs, store=store, runner=External(), clock=clock)
+    for url in (A, B):
+        sites.receive(claim(f"{url}post"), client="8.8.8.8")
+        with pytest.raises(Refused) as refused:
+            sites.receive(claim(f"{url}other"), client="8.8.8.8")
+        assert refused.value.reason is Reason.TOO_OFTEN
+        sites.receive(claim(f"{url}other"), client="9.9.9.9")
+
+
 def test_a_post_with_many_links_does_not_keep_others_waiting(
     sites: Sites, blogs: list[Site], web: FakeWeb, clock: FakeClock
 ) -> None:
