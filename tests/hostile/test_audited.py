@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from tests.databases import Databases
 from tests.hostile.audited import OFFERS, POSTS
 from tests.serving import served
 
@@ -30,6 +31,8 @@ DOOR = "linkback/door.py"
 #: the server looks up the address that it is told to listen on, and its name
 LISTENER = "waitress/adjustments.py"
 LISTENERS_NAME = "socket.getnameinfo by waitress/server.py"
+#: what looks up and connects to each kind of database: SQLite is a file, and libpq is no Python
+DRIVERS = {"sqlite file": "", "postgresql": "", "mysql": "pymysql/connections.py"}
 PROTOCOLS = ("webmention", "pingback", "trackback")
 
 
@@ -129,11 +132,13 @@ def _ping(blog: str, protocol: str, source: str, target: str) -> None:
         answer.read()
 
 
-@pytest.fixture(scope="module")
-def seen(canary: Canary, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What an audit hook saw of a blog that was pinged and did all that a blog does."""
+@pytest.fixture(scope="module", params=DRIVERS)
+def seen(
+    request: pytest.FixtureRequest, canary: Canary, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """What an audit hook saw of a blog that was pinged and did all that a blog does, on each kind of database."""
     folder = tmp_path_factory.mktemp("audited")
-    command = [sys.executable, "-m", "tests.hostile.audited", f"sqlite:///{folder}/linkback.db"]
+    command = [sys.executable, "-m", "tests.hostile.audited", databases.empty(request.param, folder)]
     peer = Peer(canary.url)
     with (
         served(peer) as url,
@@ -161,7 +166,7 @@ def seen(canary: Canary, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
             found: dict[str, Any] = json.loads(process.stdout.readline())
         finally:
             process.kill()
-    return {**found, "folder": str(folder)}
+    return {**found, "folder": str(folder), "driver": DRIVERS[request.param]}
 
 
 def test_the_watched_blog_did_all_that_a_blog_does(seen: dict[str, Any]) -> None:
@@ -178,14 +183,14 @@ def test_the_watched_blog_did_all_that_a_blog_does(seen: dict[str, Any]) -> None
 
 
 def test_every_connection_comes_from_the_door_and_goes_where_it_may(seen: dict[str, Any], canary: Canary) -> None:
-    assert {maker for _, maker in seen["connections"]} == {DOOR}
+    assert {maker for _, maker in seen["connections"]} - {seen["driver"]} == {DOOR}
     assert {address for address, _ in seen["connections"]} <= {"127.0.0.1", "::1"}
     assert canary.connections == []
 
 
 def test_names_are_looked_up_by_the_door_alone(seen: dict[str, Any]) -> None:
     assert {maker for host, maker in seen["look_ups"] if host == "localhost"} == {DOOR}
-    assert {maker for _, maker in seen["look_ups"]} <= {DOOR, LISTENER}
+    assert {maker for _, maker in seen["look_ups"]} <= {DOOR, LISTENER, seen["driver"]}
 
 
 def test_nothing_else_reaches_out_or_runs_a_program(seen: dict[str, Any]) -> None:

@@ -79,6 +79,8 @@ def _spelt(netloc: str) -> Callable[[Visit], str]:
 
 for _name, _netloc in PAGES["spellings"]:
     FAMILY.redirect(f"canary/{_name}", ERROR, _spelt(_netloc), seconds=5)
+for _status in (301, 303, 307, 308):
+    FAMILY.redirect(f"canary-{_status}", ERROR, lambda visit: f"http://{visit.canary}/", status=f"{_status} Moved")
 FAMILY.redirect("protocol-relative-canary", ERROR, lambda visit: f"//{visit.canary}/", seconds=5)
 FAMILY.redirect("two-step-canary", ERROR, "/rd/canary/plain", seconds=5)
 FAMILY.redirect("https-canary", ERROR, lambda visit: f"https://{visit.canary}/", seconds=5)
