@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy
 
 from linkback.errors import Blocked, FetchError, Reason, Refused, SourceGone, StoreError, TimedOut
+from linkback.fetch import Fetcher
 from linkback.forms import read_form
 from linkback.jobs import External
 from linkback.model import Cause, Delivery, Outcome
@@ -535,6 +536,50 @@ def test_a_post_tells_a_hundred_pages_and_ten_of_a_host(site: Site, more: int) -
         if more
         else set()
     )
+
+
+PRIVATE = [
+    "http://localhost/admin?token=secret",
+    "http://blog.localhost/",
+    "http://127.0.0.1:9200/_search",
+    "http://[::1]/",
+    "http://10.1.2.3/",
+    "http://0x7f.1/",
+    "http://169.254.169.254/latest/",
+    "http://[::ffff:10.1.2.3]/",
+    "https://nas/files?key=secret",
+]
+
+
+def unresolved(*asked: object, **more: object) -> Any:
+    raise AssertionError(f"nobody is looked up while a post is published, not {asked}")
+
+
+@pytest.mark.parametrize(
+    ("fetch", "told"),
+    [
+        (Fetcher(resolver=unresolved), []),
+        (Fetcher(allow=["192.168.1.7"], resolver=unresolved), PRIVATE),
+        (FakeWeb(), PRIVATE),
+    ],
+    ids=["none open", "one open", "a web of the host's own"],
+)
+def test_links_to_hosts_that_are_private_by_their_name_are_passed_over(fetch: Any, told: list[str]) -> None:
+    """Neither asked nor kept: what leads inside may hold a secret. Intranets, whose operator opened a network, do."""
+    with Site("https://s.example", store="sqlite://", fetch=fetch, runner=External()) as site:
+        owed = site.publish(S, linking(PRIVATE[0], T, *PRIVATE[1:], "http://8.8.8.8/"))
+        assert [one.target for one in owed if one.target in PRIVATE] == told
+        assert [one.target for one in owed if one.target not in PRIVATE] == [T, "http://8.8.8.8/"]
+        assert site.deliveries() == owed
+
+
+def test_a_name_that_may_be_public_is_told_and_judged_when_it_is_asked(clock: FakeClock) -> None:
+    """What it means only a look-up tells; then it is refused, and the row says why (G1)."""
+    fetch = Fetcher(resolver=lambda *asked, **more: [(2, 1, 6, "", ("10.1.2.3", 443))])
+    with Site("https://s.example", store="sqlite://", fetch=fetch, clock=clock, runner=External()) as site:
+        site.publish(S, LINKS_T)
+        site.drain(patience=5)
+        assert (only(site).outcome, "10.1.2.3 is not a public address" in only(site).detail) == (Outcome.REFUSED, True)
 
 
 def few(database: str, web: FakeWeb, clock: FakeClock, **hooks: Any) -> Site:

@@ -5,12 +5,13 @@ Rule: what is owed is recorded, with its post, before anything is sent; `deliver
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
 from linkback import content, sender, urls
+from linkback.addresses import Guard, is_private
 from linkback.delivering import still_there
 from linkback.errors import Reason, Refused
 from linkback.model import Delivery
@@ -58,7 +59,7 @@ class Outbox:
             # a template that failed must not tell everybody that the link to them is gone
             raise Refused(Reason.BAD_ARGUMENTS, "the post is empty; unpublish is how to tell that it is deleted")
         most = self.outgoing.most_links
-        targets = list(islice(sender.targets(page, source, self.outgoing), most + 1))
+        targets = list(islice(self._targets(page, source), most + 1))
         if len(targets) > most:
             raise Refused(Reason.TOO_LARGE, f"the post links to more than {most:,} pages, the most that are told")
         edit = self._edit(source, targets=targets, content=content.digest(page, targets))
@@ -74,6 +75,20 @@ class Outbox:
             raise Refused(Reason.BAD_ARGUMENTS, f"{still}: it must answer 410 Gone first")
         edit = self._edit(source, gone=True)
         return self.store.record_edit(replace(edit, dry=dry_run), connection=connection)
+
+    def _targets(self, page: Page, source: str) -> Iterator[str]:
+        """The links that are to be told, but for those to hosts that are private by their name.
+
+        What they lead to is nobody else's business, and may hold a secret: it is not even recorded. Whoever opened a
+        network may have meant them.
+        """
+        guard = getattr(self.fetch, "guard", None)
+        shut = isinstance(guard, Guard) and not guard.opens_any
+        return (
+            target
+            for target in sender.targets(page, source, self.outgoing)
+            if not (shut and is_private(urls.host(target)))
+        )
 
     def _own(self, url: str) -> str:
         source = urls.check_argument(url, Reason.SOURCE_INVALID)
