@@ -683,7 +683,7 @@ def test_a_check_names_the_line_that_mends_it(db: None, settings: dict[str, Any]
     assert fix in text
 
 
-class Framed(XFrameOptionsMiddleware):
+class Framed(XFrameOptionsMiddleware):  # type: ignore[misc]  # Django has no types
     """A project's own, made of Django's."""
 
 

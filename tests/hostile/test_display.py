@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import feedparser
-import html5lib
+import html5lib  # type: ignore[import-untyped]
 import pytest
 from flask import Flask, render_template_string
 
@@ -25,6 +25,7 @@ from linkback import explain
 from linkback.adapters.asyncsite import AsyncSite
 from linkback.adapters.flask import Linkback
 from linkback.adapters.pelican import Build
+from linkback.errors import Refused
 from linkback.jobs import External
 from linkback.model import Author, Claim, Mention, Outcome
 from linkback.policy import Policy
@@ -223,7 +224,7 @@ def test_a_source_is_an_address_on_the_web_or_none(protocol: str) -> None:
 
     with receiving(Everywhere()) as site:
         for payload in PAYLOADS:
-            with contextlib.suppress(explain.Refused):
+            with contextlib.suppress(Refused):
                 site.receive(Claim(protocol, payload, T))
         site.drain()
         mentions = site.mentions(T)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import html5lib
+import html5lib  # type: ignore[import-untyped]
 import pytest
 
 from tests.django_project.running import migrate, project

@@ -86,8 +86,8 @@ class Listening(Site):
 
     taken: list[str]
 
-    def receive(self, claim: Claim) -> Receipt:
-        receipt = super().receive(claim)
+    def receive(self, claim: Claim, *, client: str = "") -> Receipt:
+        receipt = super().receive(claim, client=client)
         self.taken.append(receipt.id)
         return receipt
 
