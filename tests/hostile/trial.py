@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import dataclasses
 import json
-import resource
 import socket
 import sys
 import threading
@@ -157,6 +156,8 @@ def _memory(mark: str) -> float:
         lines = Path("/proc/self/status").read_text().splitlines()
         return float(next(line.split()[1] for line in lines if line.startswith(mark))) / 1024
     # elsewhere all there is is a mark that never falls
+    import resource
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1_048_576 if sys.platform == "darwin" else 1024)
 
 

@@ -68,7 +68,7 @@ async def _keepalive(visit: Visit) -> None:
     await visit.hold()
 
 
-@ok.case("3s-page", LINKED, seconds=6, slow=True)
+@ok.case("3s-page", LINKED, seconds=6)
 async def _three_seconds(visit: Visit) -> None:
     """Slow but honest, and within the deadline."""
     page = response(_PAGE)
