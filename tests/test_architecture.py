@@ -18,8 +18,8 @@ RANKS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         "errors plaintext wire elements logs",
-        "urls model tagsoup addresses deadline charsets inflate arguments forks rates",
-        "forms markup linkheader rdf xmltext feedscan prefilter needles nodes desk",
+        "urls model tagsoup addresses deadline charsets inflate arguments forks",
+        "forms markup linkheader rdf xmltext feedscan prefilter needles nodes desk rates",
         "page",
         "feeds discovery validator nearmiss policy ownpages owing jsonld microformats tree wpexcerpt",
         "answers",
