@@ -1,1 +1,1 @@
-"""What goes wrong around linkback: the disk, the database, the clock, the input."""
+"""What goes wrong around linkback: whoever answers it, the disk, the database, the clock, the input."""

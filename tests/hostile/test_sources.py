@@ -6,7 +6,7 @@ import pytest
 
 from tests.hostile.harness import FULL, MOST_MEMORY, READ_AHEAD, Run, tried
 from tests.hostile.sources import CASES
-from tests.hostile.sources.family import ERROR, TRUNCATED, Case
+from tests.hostile.sources.family import ERROR, GONE, TRUNCATED, Case
 from tests.hostile.trial import FOUND, Result
 
 VERIFY, DISCOVER = "verify", "discover"
@@ -17,7 +17,9 @@ MOST_REQUESTS = 6
 MOST_IN_ALL = 128.0
 #: whoever cannot be read at all has no endpoints; a page of another media type may still have header fields
 UNREADABLE = [
-    path for path, case in CASES.items() if case.verdicts <= {ERROR, TRUNCATED} and case.family not in ("ct", "ok")
+    path
+    for path, case in CASES.items()
+    if case.verdicts <= {ERROR, GONE, TRUNCATED} and case.family not in ("ct", "ok")
 ]
 
 

@@ -20,21 +20,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from linkback.errors import LinkbackError, NoBacklink, Reason
+from linkback.errors import LinkbackError, Reason, SourceGone
 from linkback.fetch import Fetcher, Limits
 from linkback.model import Claim, Endpoint, Endpoints, Via
+from linkback.policy import judge, takes_away
 from linkback.protocols import BUILTIN
 from linkback.sender import deliver
 from linkback.verbs import discover, verify
 from tests.hostile.sources import CASES
-from tests.hostile.sources.family import ERROR, HOST, LINKED, NOT_LINKED, TRUNCATED, Case
+from tests.hostile.sources.family import ERROR, GONE, HOST, LINKED, NOT_LINKED, TRUNCATED, Case
 
 SOURCE = "http://me.test/post"
 FOUND = "found"
 #: what no trial may do its own way
 _LOOK_UPS = frozenset({"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"})
 _ADDRESSES = {"metadata.google.internal": "169.254.169.254"}
-_VERDICTS = {Reason.NO_BACKLINK: NOT_LINKED, Reason.TRUNCATED: TRUNCATED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +81,14 @@ _stray = Result(STRAY, "")
 
 
 def _verify(fetcher: Fetcher, case: Case, url: str) -> str:
+    """The verdict, and with it what would become of a mention whose source announced a change."""
     try:
         verify(url, case.target, fetch=fetcher)
-    except NoBacklink as error:
-        return _VERDICTS.get(error.reason, ERROR)
-    except LinkbackError:
-        return ERROR
+    except LinkbackError as error:
+        reason, _ = judge(error)
+        if takes_away(reason, asked=True):
+            return GONE if isinstance(error, SourceGone) else NOT_LINKED
+        return TRUNCATED if reason is Reason.TRUNCATED else ERROR
     return LINKED
 
 

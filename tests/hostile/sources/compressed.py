@@ -10,6 +10,7 @@ from functools import cache
 from tests.hostile.sources.family import (
     CHUNKED,
     ERROR,
+    GONE,
     LINK,
     LINKED,
     MB,
@@ -44,7 +45,7 @@ def _gibibyte(start: str, *fields: str, status: str = "HTTP/1.1 200 OK") -> byte
 
 FAMILY.raw("bomb-1GiB", NOT_LINKED, lambda visit: _gibibyte(document("<p>")), or_else=[ERROR])
 FAMILY.raw("bomb-after-link", LINKED, lambda visit: _gibibyte(LINK), or_else=[ERROR])
-FAMILY.raw("bomb-on-404", ERROR, lambda visit: _gibibyte(LINK, status="HTTP/1.1 404 Not Found"), megabytes=0.3)
+FAMILY.raw("bomb-on-404", GONE, lambda visit: _gibibyte(LINK, status="HTTP/1.1 404 Not Found"), megabytes=0.3)
 # CVE-2026-21441 of urllib3
 FAMILY.raw(
     "bomb-on-redirect",

@@ -22,6 +22,8 @@ MB = 1_000_000
 MOST_SECONDS, MOST_BYTES = 45.0, 64 * MB
 
 LINKED, NOT_LINKED, ERROR = "linked", "not_linked", "error"
+#: a mention of such a source is taken away, as of one that is `NOT_LINKED`; no other verdict takes any away (C7)
+GONE = "gone"
 #: no link in the part of a page that was read: as an answer "no link", as evidence nothing (protocols.md D-24)
 TRUNCATED = "truncated"
 

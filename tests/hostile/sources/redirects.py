@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tests.hostile.sources.family import (
     CANARY,
     ERROR,
+    GONE,
     HOST,
     LINKED,
     MB,
@@ -57,8 +58,8 @@ FAMILY.redirect("none", ERROR, None)
 # each hop is a new and longer URL, so only a count ends it
 FAMILY.redirect("growing", ERROR, lambda visit: f"/rd/growing?{visit.query}{'x' * 1000}", megabytes=0.5)
 FAMILY.redirect("two-locations", ERROR, "/ok/plain", fields=["Location: /no/none"], or_else=[LINKED, NOT_LINKED])
-# what is escaped stays escaped in the next request
-FAMILY.redirect("crlf", ERROR, "/ok/plain%0d%0aX: y", or_else=[LINKED])
+# what is escaped stays escaped in the next request, which is for a page that there is not
+FAMILY.redirect("crlf", GONE, "/ok/plain%0d%0aX: y", or_else=[ERROR])
 FAMILY.redirect("location-1MB", ERROR, "/ok/plain?" + "a" * MB, megabytes=0.3, seconds=12)
 FAMILY.redirect("location-9kB", ERROR, "/ok/plain?" + "a" * 9000, or_else=[LINKED], seconds=12)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from tests.hostile.sources.family import ERROR, LINK, LINKED, NOT_LINKED, Family
+from tests.hostile.sources.family import ERROR, GONE, LINK, LINKED, NOT_LINKED, Family
 
 FAMILY = Family("st", seconds=3)
 
-for _status in ("300", "304", "400", "403", "404", "410", "418", "451", "500", "502"):
+for _status in ("404", "410"):
+    FAMILY.page(f"{_status}-with-link", GONE, LINK, status=f"{_status} Some")
+for _status in ("300", "304", "400", "403", "418", "451", "500", "502"):
     FAMILY.page(f"{_status}-with-link", ERROR, LINK, status=f"{_status} Some")
 for _status in ("204", "205"):
     FAMILY.page(f"{_status}-with-link", ERROR, LINK, status=f"{_status} Some", or_else=[NOT_LINKED])
