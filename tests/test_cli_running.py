@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -179,6 +180,23 @@ def test_serve_counts_the_pings_of_who_is_behind_a_proxy_that_was_named(
             with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(ping):
                 taken += 1
         assert taken == heard
+
+
+def test_serve_says_at_once_that_a_source_stands_on_an_address_that_is_closed(
+    tmp_path: Path, database: str, source: str
+) -> None:
+    """Its sender hears of it as late as of a host that is away."""
+    options = ("--site", OURS, "--database", database, "--bind", "127.0.0.1:0")
+    with running(tmp_path, "serve", *options) as process:
+        [url] = re.findall(r"listening on (\S+) for", (tmp_path / "command.log").read_text())
+        with urllib.request.urlopen(f"{url}/webmention", f"source={source}&target={OURS}post".encode()) as response:
+            status = urllib.parse.urlsplit(response.headers["Location"]).path
+        eventually(lambda: "(open it with --allow-network 127.0.0.0/8)" in (tmp_path / "command.log").read_text())
+        with urllib.request.urlopen(url + status) as response:
+            assert json.load(response)["status"] == "queued"
+        process.terminate()
+        assert process.wait(12) == 0
+    assert "WARNING" in (tmp_path / "command.log").read_text()
 
 
 def ran(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
