@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -42,13 +43,16 @@ def _watch(event: str, arguments: tuple[Any, ...]) -> None:
         _connected.append(arguments[1] if event == "socket.connect" else arguments[0])
 
 
-# a hook stays for the life of the process
-sys.addaudithook(_watch)
+@cache
+def _hooked() -> None:
+    # it stays for the life of the process
+    sys.addaudithook(_watch)
 
 
 @contextlib.contextmanager
 def watched() -> Iterator[list[object]]:
     """Where this process connects to, or whose address it asks for, meanwhile."""
+    _hooked()
     _connected.clear()
     _watching.set()
     try:
