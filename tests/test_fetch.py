@@ -432,6 +432,17 @@ def test_one_door_may_be_given_other_limits(server: Server) -> None:
     few = Fetcher(LOOPBACK, dataclasses.replace(PATIENT, bytes=3))
     assert few.within(seconds=20, bytes=100).get(server.url()).body == b"hello"
     assert few.get(server.url()).body == b"hel"
+    assert few.hurried(20).get(server.url()).body == b"hel"
+
+
+@pytest.mark.parametrize(("limits", "seconds"), [(PATIENT, 0.3), (SHORT, 20.0)], ids=["hurried", "as it is"])
+def test_a_door_may_be_told_to_hurry_and_never_to_be_slower(server: Server, limits: Limits, seconds: float) -> None:
+    def hang(connection: socket.socket, stop: threading.Event) -> None:
+        stop.wait(20)
+
+    server.pages["/"] = hang
+    with pytest.raises(TimedOut, match=r"0\.3 s"):
+        Fetcher(LOOPBACK, limits).hurried(seconds).get(server.url())
 
 
 @pytest.mark.parametrize("more", [b"x" * 65_536, gzip.compress(bytes(10**6))], ids=["endless", "compressed"])

@@ -755,6 +755,39 @@ def test_a_source_that_fails_in_another_way_is_no_warning(
     assert warned(caplog) == []
 
 
+class Doors(FakeWeb):
+    """A web whose door is told at times to hurry."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hurries: list[float] = []
+
+    def hurried(self, seconds: float) -> Doors:
+        self.hurries.append(seconds)
+        return self
+
+
+def test_a_slow_page_has_less_time_where_others_wait_behind_it_but_for_the_last_look(
+    store: Storage, clock: FakeClock
+) -> None:
+    """security.md D8: a flood of pings from slow hosts holds the workers for less long."""
+    web = Doors()
+    web.pages[S] = TimedOut(S, "slow")
+    policy, retry = Policy(settle_seconds=0, recheck_days=0), Retry(jitter=0)
+    site = Site(SITE, store=store, fetch=web, clock=clock, policy=policy, retry=retry, runner=External())
+    told = []
+    for waited in (6, 60 + 6, 600 + 6, 5, 60, 600 + 6):
+        if site.store.next_due() is None:
+            clock.advance(PAIR)
+            record = receive(site)
+        clock.advance(waited)
+        assert site.drain() == 1
+        told.append(len(web.hurries))
+        web.hurries.clear()
+    assert told == [1, 1, 0, 0, 0, 0]
+    assert now(site, record) == (ClaimState.FAILED, Reason.SOURCE_UNREADABLE)
+
+
 def test_each_claim_of_a_pair_ends_for_itself(site: Site, web: FakeWeb, clock: FakeClock) -> None:
     """A claim that came later gets its second look, one that had it does not wait for it."""
     web.pages[S] = NOTHING

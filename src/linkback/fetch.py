@@ -147,11 +147,19 @@ class Fetcher:
         """What judges the addresses that this talks to."""
         return self._door.guard
 
-    def within(self, *, seconds: float, bytes: int) -> Fetcher:
-        """One that talks to the same addresses, takes `seconds` for a GET and `bytes` of what that brings, decoded."""
+    def within(self, *, seconds: float, bytes: int | None = None) -> Fetcher:
+        """One that talks to the same addresses, takes `seconds` for a GET and `bytes` of what that brings, decoded.
+
+        Without `bytes` it takes as many as this one.
+        """
         other = copy.copy(self)
-        other._limits = dataclasses.replace(self._limits, seconds=seconds, bytes=bytes)
+        most = self._limits.bytes if bytes is None else bytes
+        other._limits = dataclasses.replace(self._limits, seconds=seconds, bytes=most)
         return other
+
+    def hurried(self, seconds: float) -> Fetcher:
+        """One that takes at most `seconds` for a GET, and is otherwise the same."""
+        return self.within(seconds=min(seconds, self._limits.seconds))
 
     def get(self, url: str, *, accept: str = DEFAULT_ACCEPT, purpose: str = "", headers: HeadersLike = ()) -> Response:
         """GET a page, following redirects; any status comes back as a Response.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import secrets
+import typing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -34,8 +35,18 @@ log = logs.named(__name__)
 _SECOND_LOOK = frozenset({Reason.NO_BACKLINK, Reason.SOURCE_MISSING, Reason.TRUNCATED})
 
 
+#: a look that is late by so much is one of many, and its page has so many seconds to come: those behind it wait as long
+_LATE, _HURRIED_SECONDS = timedelta(seconds=5), 4.0
 #: how far the clocks of those who share a store may be apart
 _CLOCKS_APART = timedelta(hours=1)
+
+
+@typing.runtime_checkable
+class Hurried(typing.Protocol):
+    """What a door has too that can be told to take less time, as `Fetcher` can."""
+
+    def hurried(self, seconds: float) -> Fetch:
+        """One that takes at most `seconds` for a GET."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +163,7 @@ class Inbox:
             return
         if not self._granted(job, turn):
             return
-        reading = self._read(waiting[0].claim)
+        reading = self._read(waiting[0].claim, hurried=self._must_hurry(job, now))
         # those that came while it was fetched are answered by the same page
         joined, before = self.store.pair(job.subject)
         records = joined or waiting
@@ -225,10 +236,16 @@ class Inbox:
         page = records[0].page if records else ""
         self.store.finish_check(job, Verdict(key=job.subject, page=page, claims=records, parked=True))
 
-    def _read(self, claim: Claim) -> Reading:
+    def _must_hurry(self, job: Job, now: datetime) -> bool:
+        """Whether others wait behind a look that is not the last: what is slow gets its whole time in a later one."""
+        late = job.due is not None and now - job.due > _LATE
+        return late and not self.inline and job.attempts <= len(self.retry.delays)
+
+    def _read(self, claim: Claim, *, hurried: bool = False) -> Reading:
         page: Page | LinkbackError
+        fetch = self.fetch.hurried(_HURRIED_SECONDS) if hurried and isinstance(self.fetch, Hurried) else self.fetch
         try:
-            page = read_source(self.fetch, claim.source, purpose=purpose(claim.protocol, claim.target))
+            page = read_source(fetch, claim.source, purpose=purpose(claim.protocol, claim.target))
         except LinkbackError as error:
             page = error
         return Reading(page, self.pages, self.protocols, self.policy.excerpt_style)

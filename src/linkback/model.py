@@ -313,7 +313,7 @@ class Job:
     `attempts` counts this attempt too: it is written before the work begins, so that a job
     that kills its worker is still counted. `lease` counts how often the job was taken, and so tells one lease from
     another. `site` is the URL of the site that it is for. `abandoned` says that whoever had it before neither ended it
-    nor gave it back.
+    nor gave it back. `due` is since when it waited for this lease, None where nobody said.
     """
 
     id: int
@@ -323,6 +323,7 @@ class Job:
     lease: int = 1
     site: str = ""
     abandoned: bool = False
+    due: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

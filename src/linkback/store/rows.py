@@ -189,4 +189,5 @@ def job(row: Any, *, leased: bool = False) -> Job:
     """The job of a row, as it is or, with `leased`, as it becomes by the lease that is being taken."""
     more = 1 if leased else 0
     abandoned = leased and row.leased_until is not None
-    return Job(row.id, JobKind(row.kind), row.subject, row.attempts + more, row.leases + more, row.site, abandoned)
+    lease = row.leases + more
+    return Job(row.id, JobKind(row.kind), row.subject, row.attempts + more, lease, row.site, abandoned, row.due)
