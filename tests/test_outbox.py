@@ -573,6 +573,13 @@ def test_links_to_hosts_that_are_private_by_their_name_are_passed_over(fetch: An
         assert site.deliveries() == owed
 
 
+def test_a_blog_that_is_private_itself_is_told_what_to_open() -> None:
+    with Site("http://localhost", store="sqlite://", fetch=Fetcher(), runner=External()) as site:
+        site.publish("http://localhost/post", linking("http://127.0.0.1/note"))
+        site.drain(patience=5)
+        assert "127.0.0.1 is not a public address" in only(site).detail
+
+
 def test_a_name_that_may_be_public_is_told_and_judged_when_it_is_asked(clock: FakeClock) -> None:
     """What it means only a look-up tells; then it is refused, and the row says why (G1)."""
     fetch = Fetcher(resolver=lambda *asked, **more: [(2, 1, 6, "", ("10.1.2.3", 443))])

@@ -80,10 +80,10 @@ class Outbox:
         """The links that are to be told, but for those to hosts that are private by their name.
 
         What they lead to is nobody else's business, and may hold a secret: it is not even recorded. Whoever opened a
-        network may have meant them.
+        network may have meant them, and a blog that is private itself is to be told what to open.
         """
         guard = getattr(self.fetch, "guard", None)
-        shut = isinstance(guard, Guard) and not guard.opens_any
+        shut = isinstance(guard, Guard) and not guard.opens_any and not is_private(urls.host(self.pages.url))
         return (
             target
             for target in sender.targets(page, source, self.outgoing)
