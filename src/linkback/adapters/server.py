@@ -50,9 +50,8 @@ def require() -> None:
 class Server:
     """An application listening on `bind`, "host:port"; port 0 takes a free one.
 
-    `proxies` are the addresses of those that are believed who the client is, and who else is not; see
-    `proxies.behind`. Raises `ConfigurationError` where the address cannot be listened on, a proxy is no address, or
-    waitress is not installed.
+    `proxies` are the addresses of those that are believed who the client is, as by `proxies.behind`. Raises
+    `ConfigurationError` where the address cannot be listened on, a proxy is no address, or waitress is not installed.
     """
 
     def __init__(self, app: WSGIApplication, bind: str, *, proxies: Iterable[str] = ()) -> None:
