@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from sqlalchemy import Connection, MetaData, create_engine, inspect, text
 
 from linkback.errors import StoreError
 from linkback.model import Claim, ClaimState, JobKind, Outcome, Status
+from linkback.store import Gathering, migrations, open_store
 from linkback.store import engine as engine_module
-from linkback.store import migrations, open_store
 from linkback.store.engine import Database, current, read_url, upgrade
 from linkback.store.schema import SCHEMA_REVISION, VERSION_TABLE, metadata
 from tests.databases import SERVERS, Databases
@@ -257,6 +258,20 @@ def test_what_an_older_linkback_wrote_is_kept(bare: str, revision: str) -> None:
     store.close()
 
 
+@pytest.mark.parametrize("revision", revisions()[:-1])
+def test_a_claim_from_before_sources_were_kept_is_found_by_its_own_pair_alone(bare: str, revision: str) -> None:
+    at_revision(bare, revision)
+    upgrade(bare)
+    store = open_store(bare)
+    assert isinstance(store, Gathering)
+    [old] = store.open_claims("0" * 64)
+    new = replace(old, id="new", key="1" * 64)
+    store.add_claim(new, due=old.received)
+    assert store.siblings(new, now=old.received) == ([], None)
+    assert store.siblings(replace(new, key="2" * 64), now=old.received)[0][0].claims == [new]
+    store.close()
+
+
 @pytest.mark.parametrize("kind", SERVERS)
 def test_a_server_is_upgraded_only_when_someone_says_so(
     databases: Databases, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -376,7 +391,7 @@ def test_threads_may_all_open_a_new_database_first(tmp_path: Path) -> None:
 def test_processes_may_all_open_a_new_database_first(bare: str) -> None:
     code = """if True:
         import sys
-        from linkback.store import migrations, open_store
+        from linkback.store import Gathering, migrations, open_store
         print("ready", flush=True)
         sys.stdin.readline()
         open_store(sys.argv[1]).close()

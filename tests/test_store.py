@@ -18,7 +18,19 @@ from linkback import urls
 from linkback.errors import Reason, Refused, StoreError
 from linkback.model import Author, Cause, Claim, ClaimState, Delivery, Job, JobKind, Mention, Outcome, Status, Turn
 from linkback.site import utcnow
-from linkback.store import MOST_OPEN_CLAIMS, Backlog, ClaimRecord, Counting, Edit, Pace, Storage, Verdict, open_store
+from linkback.store import (
+    MOST_OPEN_CLAIMS,
+    Backlog,
+    ClaimRecord,
+    Counting,
+    Edit,
+    Gathering,
+    Pace,
+    Sibling,
+    Storage,
+    Verdict,
+    open_store,
+)
 from linkback.store.sql import SqlStore
 from tests.databases import KINDS, SERVERS, Databases
 
@@ -1161,6 +1173,135 @@ def test_a_check_begins_with_what_waits_and_the_turn_of_its_source(store: Storag
 # turns at a host
 
 SECOND = timedelta(seconds=1)
+
+
+# checks of one source
+
+
+def waiting(store: Storage, *pages: str, source: str = SOURCE, site: str = SITE, **more: Any) -> list[ClaimRecord]:
+    """Claims of one source for some pages, each with its job."""
+    kept = [
+        ClaimRecord(
+            id=f"{site}{page}{source}",
+            site=site,
+            key=urls.pair_key(site, source, f"{site}/{page}"),
+            page=f"{site}/{page}",
+            claim=Claim("webmention", source, f"{site}/{page}"),
+            received=NOON,
+            **more,
+        )
+        for page in pages
+    ]
+    for each in kept:
+        store.add_claim(each, due=NOON)
+    return kept
+
+
+def siblings(store: Storage, record: ClaimRecord, now: datetime = NOON) -> list[Sibling]:
+    assert isinstance(store, Gathering)
+    found, after = store.siblings(record, now=now)
+    assert after is None
+    return found
+
+
+def test_the_checks_of_a_source_are_found_by_one_of_its_claims(store: Storage) -> None:
+    one, two, three = waiting(store, "1", "2", "3")
+    [spelled] = waiting(store, "4", source="HTTPS://alice.example:443/%61#top")
+    waiting(store, "5", source=SOURCE + "/other")
+    waiting(store, "6", site="https://carol.example")
+    again = replace(three, id="again", claim=replace(three.claim, target=three.page + "#c"))
+    store.add_claim(again, due=NOON)
+    # due or not
+    store.release(*store.lease(NOON, NOON + MINUTE, id=None, limit=2), due=NOON + 60 * MINUTE, counted=False)
+    found = siblings(store, one)
+    assert [(each.job.subject, each.claims) for each in sorted(found, key=lambda each: each.claims[0].page)] == [
+        (two.key, [two]),
+        (three.key, [three, again]),
+        (spelled.key, [spelled]),
+    ]
+    # as a lease makes them; the second had one
+    assert sorted((each.job.attempts, each.job.lease, each.job.site) for each in found) == [
+        (1, 1, SITE),
+        (1, 1, SITE),
+        (1, 2, SITE),
+    ]
+
+
+def test_only_checks_that_wait_and_that_nobody_has_are_found(store: Storage) -> None:
+    one, two, three, four, _ = waiting(store, "1", "2", "3", "4", "5")
+    jobs = {job.subject: job for job in store.lease(NOON, NOON + MINUTE, limit=9)}
+    store.finish_check(jobs[two.key], Verdict(key=two.key, page=two.page, claims=[answered(two)]))
+    store.release(jobs[three.key], due=None)
+    store.release(jobs[four.key], due=NOON)
+    assert [each.claims for each in siblings(store, one)] == [[four]]
+    later = siblings(store, one, NOON + MINUTE)
+    assert [(each.job.abandoned, each.job.attempts) for each in later] == [(False, 2), (True, 2)]
+
+
+def test_the_checks_of_a_source_are_found_in_parts(store: Storage) -> None:
+    assert isinstance(store, Gathering)
+    one, *others = waiting(store, *"1234567")
+    found, asked = list[str](), 0
+    after: int | None = 0
+    while after is not None:
+        some, after = store.siblings(one, now=NOON, after=after, limit=3)
+        found += [each.job.subject for each in some]
+        asked += 1
+    assert (sorted(found), asked) == (sorted(other.key for other in others), 3)
+
+
+def test_checks_are_taken_along_by_a_lease_like_any_other(store: Storage) -> None:
+    assert isinstance(store, Gathering)
+    one, *_ = waiting(store, "1", "2", "3", "4")
+    own = take(store)
+    known = siblings(store, one)
+    [touched] = store.lease(NOON, NOON + MINUTE, id=known[1].job.id)
+    store.release(touched, due=NOON)
+    taken = store.lease_siblings(own, [each.job for each in known], until=NOON + 2 * MINUTE)
+    assert taken == [known[0].job, known[2].job]
+    # and the first is held as long as they are
+    assert [job.id for job in store.lease(NOON + MINUTE, NOON + 2 * MINUTE, limit=9)] == [touched.id]
+    attempts = {job.subject: job.attempts for job in store.lease(NOON + 2 * MINUTE, NOON + 3 * MINUTE, limit=9)}
+    assert sorted(attempts.values()) == [2, 2, 2, 3]
+
+
+def test_a_claim_that_joins_a_check_that_was_found_is_not_passed_over(store: Storage) -> None:
+    """Its pair is left to whoever finds both."""
+    assert isinstance(store, Gathering)
+    one, two = waiting(store, "1", "2")
+    own = take(store)
+    known = siblings(store, one)
+    store.add_claim(replace(two, id="late", claim=replace(two.claim, protocol="pingback")), due=NOON)
+    assert store.lease_siblings(own, [each.job for each in known], until=NOON + MINUTE) == []
+
+
+def test_a_late_worker_takes_nobody_along(store: Storage) -> None:
+    assert isinstance(store, Gathering)
+    one, *_ = waiting(store, "1", "2")
+    own, known = take(store), siblings(store, one)
+    assert [job.id for job in store.lease(NOON + MINUTE, NOON + 2 * MINUTE, id=own.id)] == [own.id]
+    assert store.lease_siblings(own, [each.job for each in known], until=NOON + MINUTE) is None
+    assert siblings(store, one) == known
+
+
+def test_threads_that_take_the_same_checks_along_share_them(store: Storage) -> None:
+    assert isinstance(store, Gathering)
+    pages = [str(number) for number in range(20)]
+    one, *_ = waiting(store, *pages)
+    leads = store.lease(NOON, NOON + MINUTE, limit=2)
+    known = [each.job for each in siblings(store, one)]
+    gate, taken = threading.Barrier(2), list[Job]()
+
+    def go(lead: Job, wanted: list[Job]) -> None:
+        gate.wait()
+        taken.extend(store.lease_siblings(lead, wanted, until=NOON + MINUTE) or [])
+
+    threads = [threading.Thread(target=go, args=each) for each in zip(leads, (known, known[::-1]), strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(job.id for job in taken) == sorted(job.id for job in known)
 
 
 def test_deliveries_to_one_host_are_owed_one_after_the_other(store: Storage) -> None:

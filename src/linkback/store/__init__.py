@@ -104,6 +104,14 @@ class Backlog:
     parked: int
 
 
+@dataclass(frozen=True, slots=True)
+class Sibling:
+    """A check that waits for a source that another check reads: its `job` as a lease makes it, and its open claims."""
+
+    job: Job
+    claims: Sequence[ClaimRecord]
+
+
 class Storage(typing.Protocol):
     """One interface, one behavioural suite (tests/test_store.py). Every method may raise `StoreError`."""
 
@@ -291,6 +299,26 @@ class Counting(typing.Protocol):
         """How many checks of a site are due at `now` and held by nobody; no more than `most` are looked at."""
 
 
+@typing.runtime_checkable
+class Gathering(typing.Protocol):
+    """What a `Storage` may do besides: find the checks that one look at a source can answer. Else each looks itself."""
+
+    def siblings(
+        self, record: ClaimRecord, *, now: datetime, after: int = 0, limit: int = 50
+    ) -> tuple[list[Sibling], int | None]:
+        """The checks that wait for the source of a claim, for other pages of its site, and are held by nobody at `now`.
+
+        They may be due or not. Of the `limit` open claims `after` a number, and the number to go on after, None at the
+        end.
+        """
+
+    def lease_siblings(self, job: Job, others: Sequence[Job], *, until: datetime) -> list[Job] | None:
+        """Take other jobs along with one that is held, all until a time, each attempt counted; those that were had.
+
+        One that somebody had since it was found is left. None, and nothing done, where `job` is another worker's now.
+        """
+
+
 def open_store(url: str, *, create: bool = True) -> Storage:
     """Open the store at a database URL such as ``sqlite:///linkback.db``.
 
@@ -310,7 +338,9 @@ __all__ = [
     "ClaimRecord",
     "Counting",
     "Edit",
+    "Gathering",
     "Pace",
+    "Sibling",
     "Storage",
     "Verdict",
     "open_store",

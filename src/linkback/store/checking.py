@@ -9,10 +9,12 @@ Rule 4: a check never changes a status that a person chose, save that a link whi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from linkback.model import Job, JobKind
-from linkback.store import ClaimRecord, Verdict, decisions, queue
+from linkback.store import ClaimRecord, Sibling, Verdict, decisions, queue
 from linkback.store.rows import progress
 from linkback.store.tables import C, Claims, Mentions, Tables
 
@@ -27,6 +29,17 @@ def take(claims: Claims[C], connection: C, record: ClaimRecord) -> ClaimRecord |
         return None
     claims.add(connection, record)
     return record
+
+
+def others(tables: Tables[C], connection: C, keys: Collection[str], now: datetime) -> list[Sibling]:
+    """The checks of some pairs that wait and that nobody holds at a time, each with its open claims."""
+    # in this order: claims that are answered, or joined, after the jobs were read have those changed too
+    free = tables.jobs.free(connection, JobKind.CHECK, sorted(keys), now) if keys else []
+    claims = defaultdict(list)
+    if free:
+        for record in tables.claims.waiting_among(connection, [job.subject for job in free]):
+            claims[record.key].append(record)
+    return [Sibling(job, claims[job.subject]) for job in free]
 
 
 def finish(tables: Tables[C], connection: C, job: Job, verdict: Verdict) -> None:

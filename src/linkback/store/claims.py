@@ -31,6 +31,14 @@ _LAST = (
     .order_by(claims.c.received.desc(), claims.c.id.desc())
     .limit(1)
 )
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+_AMONG = select(claims).where(claims.c.key.in_(_KEYS), claims.c.open).order_by(claims.c.received, claims.c.id)
+_OF_SOURCE = (
+    select(claims.c.id, claims.c.key)
+    .where(claims.c.source_key == bindparam("origin"), claims.c.open, claims.c.id > bindparam("after"))
+    .order_by(claims.c.id)
+    .limit(bindparam("most"))
+)
 
 
 def add(connection: Connection, record: ClaimRecord) -> None:
@@ -77,6 +85,17 @@ def waiting(connection: Connection, key: str) -> list[ClaimRecord]:
 def last(connection: Connection, key: str, protocol: str) -> ClaimRecord | None:
     """A pair's newest claim by one protocol."""
     return _first(connection, _LAST, {"pair": key, "language": protocol})
+
+
+def of_source(connection: Connection, source_key: str, after: int, limit: int) -> Sequence[tuple[int, str]]:
+    """The numbers and the pairs of the first `limit` open claims of a source after a number, in order."""
+    found = connection.execute(_OF_SOURCE, {"origin": source_key, "after": after, "most": limit})
+    return [(row.id, row.key) for row in found]
+
+
+def waiting_among(connection: Connection, keys: Sequence[str]) -> list[ClaimRecord]:
+    """The open claims of some pairs, oldest first."""
+    return [claim_record(row) for row in connection.execute(_AMONG, {"keys": keys})]
 
 
 def _first(

@@ -22,6 +22,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    or_,
     select,
     true,
     update,
@@ -37,9 +38,10 @@ _ABOUT = and_(jobs.c.kind == bindparam("of"), jobs.c.subject == bindparam("about
 _ADD = insert(jobs)
 _LOCKED = select(jobs.c.due, jobs.c.leased_until).where(_ABOUT).with_for_update()
 _REMOVE = delete(jobs).where(_ABOUT)
-_SUBJECTS = select(jobs.c.subject).where(
-    jobs.c.kind == bindparam("of"), jobs.c.subject.in_(bindparam("among", expanding=True))
-)
+_AMONG = and_(jobs.c.kind == bindparam("of"), jobs.c.subject.in_(bindparam("among", expanding=True)))
+_SUBJECTS = select(jobs.c.subject).where(_AMONG)
+_IS_FREE = or_(jobs.c.leased_until.is_(None), jobs.c.leased_until <= bindparam("now"))
+_FREE = select(jobs).where(_AMONG, jobs.c.due.is_not(None), _IS_FREE).order_by(jobs.c.id)
 
 _OURS = and_(jobs.c.id == bindparam("of"), jobs.c.leases == bindparam("held"), jobs.c.leased_until.is_not(None))
 _CHANGE, _END = update(jobs).where(_OURS), delete(jobs).where(_OURS)
@@ -85,7 +87,7 @@ def lease(
     asked = {name: value for name, value in given.items() if value is not None}
     found = connection.execute(_due(frozenset(asked)), {**asked, "now": now, "most": max(limit, 0)}).all()
     taken = [rows.job(row, leased=True) for row in found]
-    return [job for job in taken if _take(connection, job, until)]
+    return [job for job in taken if take(connection, job, until)]
 
 
 @cache
@@ -96,7 +98,14 @@ def _due(asked: Collection[str]) -> Select[*tuple[object, ...]]:
     return wanted.order_by(jobs.c.due, jobs.c.id).limit(bindparam("most")).with_for_update(skip_locked=True)
 
 
-def _take(connection: Connection, job: Job, until: datetime) -> bool:
+def free(connection: Connection, kind: JobKind, subjects: Sequence[str], now: datetime) -> list[Job]:
+    """The jobs of some subjects, due or not, that nobody holds and no person must see to: as a lease makes them."""
+    found = connection.execute(_FREE, {"of": kind.value, "among": subjects, "now": now})
+    return [rows.job(row, leased=True) for row in found]
+
+
+def take(connection: Connection, job: Job, until: datetime) -> bool:
+    """Lease a job until a time, given as that makes it; False, and nothing done, where somebody has had it since."""
     # another worker may have been faster where reads do not wait for writers
     untouched = {"of": job.id, "before": job.lease - 1}
     taken = {"attempts": job.attempts, "leases": job.lease, "due": until, "leased_until": until}

@@ -33,6 +33,7 @@ def said(record: ClaimRecord) -> dict[str, Any]:
         "public_id": record.id,
         "site": record.site,
         "key": record.key,
+        "source_key": source_key(record),
         "page": record.page,
         "received": record.received,
         "protocol": claim.protocol,
@@ -44,6 +45,12 @@ def said(record: ClaimRecord) -> dict[str, Any]:
         "endpoint": claim.endpoint,
         **progress(record),
     }
+
+
+def source_key(record: ClaimRecord) -> str:
+    """The name of a claim's source on its site, the same however the source is spelled."""
+    source = record.claim.source
+    return digest(record.site, urls.canonical(source) or source)
 
 
 def progress(record: ClaimRecord) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import DATETIME, MEDIUMTEXT
 
 #: the newest script in migrations/versions; opening a database that has it needs no migration tool
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 VERSION_TABLE = "linkback_version"
 
 
@@ -87,11 +87,13 @@ metadata = MetaData(
 claims = Table(
     "linkback_claims",
     metadata,
-    # our bookkeeping; `key` is `urls.pair_key`
+    # our bookkeeping; `key` is `urls.pair_key`, `source_key` the digest of site and source in normal form, None in rows
+    # from before it was kept
     Column("id", Integer, primary_key=True),
     Column("public_id", String(64), nullable=False, unique=True),
     Column("site", CleanText, nullable=False),
     Column("key", String(64), nullable=False),
+    Column("source_key", String(64)),
     Column("page", CleanText, nullable=False),
     Column("received", UtcTime, nullable=False),
     Column("open", Boolean, nullable=False),
@@ -110,6 +112,8 @@ claims = Table(
     # a pair may be announced for ever: neither the claims that wait nor the last one are looked for among all it has
     Index(None, "key", "open"),
     Index("ix_linkback_claims_last", "key", "protocol", "received", "id"),
+    # those that one look at a source can answer
+    Index(None, "source_key", "open", "id"),
 )
 
 mentions = Table(

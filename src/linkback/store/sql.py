@@ -57,6 +57,7 @@ class SqlStore(TransactionalStore[Connection]):
     # what workers do all the time
     lease = _shared(TransactionalStore.lease)
     begin_check = _shared(TransactionalStore.begin_check)
+    lease_siblings = _shared(TransactionalStore.lease_siblings)
     finish_check = _shared(TransactionalStore.finish_check)
     ask_turn = _shared(TransactionalStore.ask_turn)
     begin_post = _shared(TransactionalStore.begin_post)

@@ -59,6 +59,12 @@ class Claims(typing.Protocol[C_contra]):
     def last(self, connection: C_contra, key: str, protocol: str) -> ClaimRecord | None:
         """A pair's newest claim by one protocol."""
 
+    def of_source(self, connection: C_contra, source_key: str, after: int, limit: int) -> Sequence[tuple[int, str]]:
+        """The numbers and the pairs of the first `limit` open claims of a source after a number, in order."""
+
+    def waiting_among(self, connection: C_contra, keys: Sequence[str]) -> list[ClaimRecord]:
+        """The open claims of some pairs, oldest first."""
+
 
 class Mentions(typing.Protocol[C_contra]):
     """Checked links, and the word of the person who moderates them."""
@@ -199,6 +205,12 @@ class Jobs(typing.Protocol[C_contra]):
         id: int | None,
     ) -> list[Job]:
         """Take up to `limit` jobs of a site, of a kind and of an id, or of any, due and free, the longest due first."""
+
+    def free(self, connection: C_contra, kind: JobKind, subjects: Sequence[str], now: datetime) -> list[Job]:
+        """The jobs of some subjects, due or not, that nobody holds and no person must see to: as a lease makes them."""
+
+    def take(self, connection: C_contra, job: Job, until: datetime) -> bool:
+        """Lease a job until a time, given as that makes it; false, with nothing done, where somebody had it since."""
 
     def hold(self, connection: C_contra, job: Job, until: datetime) -> bool:
         """Keep a job until a time; false, and nothing done, where the lease is not ours any more."""

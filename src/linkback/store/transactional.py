@@ -7,16 +7,17 @@ called again, and one that writes what follows from what it reads has that thing
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import operator
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from linkback import urls
 from linkback.errors import Reason, Refused, StoreError
 from linkback.model import Delivery, Job, JobKind, Mention, Status, Turn
-from linkback.store import ClaimRecord, Edit, Pace, Verdict, checking, decisions, edits, queue
+from linkback.store import ClaimRecord, Edit, Pace, Sibling, Verdict, checking, decisions, edits, queue
 from linkback.store.collisions import repeated
 from linkback.store.keys import row_number
-from linkback.store.rows import standing
+from linkback.store.rows import source_key, standing
 from linkback.store.tables import C
 from linkback.store.working import WorkingStore
 
@@ -148,6 +149,32 @@ class TransactionalStore(WorkingStore[C]):
                 return [], Turn(False)
             source = waiting[0].claim.source
             return waiting, queue.begin_read(self._tables.hosts, connection, source, job, now=now, until=until)
+
+    def siblings(
+        self, record: ClaimRecord, *, now: datetime, after: int = 0, limit: int = 50
+    ) -> tuple[list[Sibling], int | None]:
+        """The checks that wait for the source of a claim, for other pages of its site, and are held by nobody at `now`.
+
+        They may be due or not. Of the `limit` open claims `after` a number, and the number to go on after, None at the
+        end.
+        """
+        with self._database.read() as connection:
+            seen = self._tables.claims.of_source(connection, source_key(record), after, limit)
+            found = checking.others(self._tables, connection, {key for _, key in seen} - {record.key}, now)
+        return found, seen[-1][0] if len(seen) == limit else None
+
+    @repeated
+    def lease_siblings(self, job: Job, others: Sequence[Job], *, until: datetime) -> list[Job] | None:
+        """Take other jobs along with one that is held, all until a time, each attempt counted; those that were had.
+
+        One that somebody had since it was found is left. None, and nothing done, where `job` is another worker's now.
+        """
+        with self._database.write() as connection:
+            if not self._tables.jobs.hold(connection, job, until):
+                return None
+            # in one order, as others may want the same
+            wanted = sorted(others, key=operator.attrgetter("id"))
+            return [each for each in wanted if self._tables.jobs.take(connection, each, until)]
 
     @repeated
     def ask_turn(self, url: str, *, now: datetime, gap: timedelta) -> datetime | None:

@@ -26,6 +26,7 @@ class Claim(models.Model):
     public_id = WordField(max_length=64)
     site = CleanTextField()
     key = _digest()
+    source_key = _digest(null=True)
     page = CleanTextField()
     received = MomentField()
     open = models.BooleanField()
@@ -46,6 +47,7 @@ class Claim(models.Model):
         indexes = (
             models.Index(fields=["key", "open"], name="ix_linkback_claims_key"),
             models.Index(fields=["key", "protocol", "received", "id"], name="ix_linkback_claims_last"),
+            models.Index(fields=["source_key", "open", "id"], name="ix_linkback_claims_source_key"),
         )
 
     def __str__(self) -> str:

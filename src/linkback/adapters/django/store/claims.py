@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from linkback.adapters.django.models import Claim
@@ -40,3 +40,15 @@ def last(connection: str, key: str, protocol: str) -> ClaimRecord | None:
     same = Claim.objects.using(connection).filter(key=key, protocol=protocol)
     row = same.order_by("-received", "-id").first()
     return None if row is None else claim_record(row)
+
+
+def of_source(connection: str, source_key: str, after: int, limit: int) -> Sequence[tuple[int, str]]:
+    """The numbers and the pairs of the first `limit` open claims of a source after a number, in order."""
+    rows = Claim.objects.using(connection).filter(source_key=source_key, open=True, id__gt=after).order_by("id")
+    return list(rows.values_list("id", "key")[:limit])
+
+
+def waiting_among(connection: str, keys: Sequence[str]) -> list[ClaimRecord]:
+    """The open claims of some pairs, oldest first."""
+    rows = Claim.objects.using(connection).filter(key__in=keys, open=True).order_by("received", "id")
+    return [claim_record(row) for row in rows]

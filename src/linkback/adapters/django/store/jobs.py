@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connections
-from django.db.models import Case, Count, F, Min, Value, When
+from django.db.models import Case, Count, F, Min, Q, Value, When
 
 from linkback.adapters.django.models import Job as Row
 from linkback.adapters.django.store import vendors
@@ -60,10 +60,18 @@ def lease(
     # workers on a server do not wait for each other; SQLite has no such words and lets one write at a time
     first = wanted.order_by("due", "id").select_for_update(skip_locked=True)[: max(limit, 0)]
     taken = [rows.job(row, leased=True) for row in first]
-    return [job for job in taken if _take(connection, job, until)]
+    return [job for job in taken if take(connection, job, until)]
 
 
-def _take(connection: str, job: Job, until: datetime) -> bool:
+def free(connection: str, kind: JobKind, subjects: Sequence[str], now: datetime) -> list[Job]:
+    """The jobs of some subjects, due or not, that nobody holds and no person must see to: as a lease makes them."""
+    chosen = Row.objects.using(connection).filter(kind=kind.value, subject__in=subjects, due__isnull=False)
+    found = chosen.filter(Q(leased_until=None) | Q(leased_until__lte=now)).order_by("id")
+    return [rows.job(row, leased=True) for row in found]
+
+
+def take(connection: str, job: Job, until: datetime) -> bool:
+    """Lease a job until a time, given as that makes it; False, and nothing done, where somebody has had it since."""
     # another worker may have been faster where reads do not wait for writers
     untouched = Row.objects.using(connection).filter(id=job.id, leases=job.lease - 1)
     return bool(untouched.update(attempts=job.attempts, leases=job.lease, due=until, leased_until=until) == 1)
