@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linkback import extract, validator
+from linkback import validator, whole
 from linkback.extract import describe
 from linkback.model import Author, Backlink
 from linkback.page import Page
@@ -238,7 +238,7 @@ WILD = '<title>Wild</title><meta property="og:title" content="Graph"><h1>Heading
 
 @pytest.mark.parametrize("wild", ["<div>" * 300, "<p " + " ".join(f"a{n}" for n in range(300)) + ">", "<br>" * 61_000])
 def test_a_page_too_wild_for_a_tree_is_described_by_the_one_pass(wild: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extract, "Tree", None)
+    monkeypatch.setattr(whole, "Tree", None)
     found = read(f"{WILD}{wild}<p lang=de>around {LINK} here</p>", language="en")
     assert (found.title, found.excerpt, found.kind) == ("Graph", "link", "mention")
     assert (found.canonical_url, found.language) == ("https://s.example/c", "en")
@@ -683,3 +683,21 @@ def test_a_value_in_parts_is_read_in_parts() -> None:
         f'<span class="value">03:04</span></span><p>{LINK}</p></div>'
     )
     assert read(body).published == datetime(2020, 1, 2, 3, 4)
+
+
+MANY = f"""<title>Links</title><meta property="og:title" content="Graph"><link rel=author href=/ann>
+<div class=h-entry><a class=p-name href={T}/1>One</a> <time class=dt-published datetime=2024-05-06>then</time>
+<a class="p-author h-card" href=https://ann.example/>Ann</a> <a href={T}/2>two</a></div>
+<div class=h-entry><b class=p-name>Second</b><a class=u-in-reply-to href={T}/3>three</a>
+<div class="h-cite u-comment"><a class=p-author href=/bob>Bob</a> <a href={T}/4>four</a></div></div>
+<article><time datetime=2023-01-02></time><p lang=de>outside <a href={T}/5>five</a> of them</p></article>"""
+
+
+@pytest.mark.parametrize("body", [MANY, MANY.replace("h-entry", "x"), WILD + "<div>" * 300 + MANY], ids=str.__len__)
+@pytest.mark.parametrize("order", [range(1, 6), range(5, 0, -1)], ids=["first to last", "last to first"])
+def test_a_page_says_the_same_of_each_link_whichever_was_described_before(body: str, order: range) -> None:
+    source = page(body)
+    kept = whole.Whole(source)
+    alone = {number: describe(page(body), validator.find(page(body), f"{T}/{number}")) for number in order}
+    for number in order:
+        assert describe(source, validator.find(source, f"{T}/{number}"), whole=lambda: kept) == alone[number]

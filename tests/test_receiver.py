@@ -102,7 +102,7 @@ def test_a_page_without_the_link_is_no_backlink() -> None:
 def test_a_page_that_cannot_be_described_still_proves_its_link(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def bug(*arguments: object) -> Backlink:
+    def bug(*arguments: object, **more: object) -> Backlink:
         raise RuntimeError("parser bug")
 
     monkeypatch.setattr(extract, "describe", bug)

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from linkback import urls, validator
 from linkback.errors import LinkbackError, NoBacklink, Reason, SourceGone
+from linkback.model import Backlink
 from linkback.page import Page
+from linkback.validator import Index
 from linkback.verbs import find_backlink
 from linkback.wire import Response
 
@@ -357,3 +359,33 @@ def test_a_link_after_more_tags_than_are_read_is_not_found_for_that_reason() -> 
     with pytest.raises(NoBacklink) as caught:
         validator.find(Source("<i>" * 200_000 + f"<a href={T}>x</a>").page, T)
     assert caught.value.reason is Reason.TRUNCATED
+
+
+ALIKE = [
+    f"<a href='{T}'>first</a><a class=u-in-reply-to href='{T}'>second</a>",
+    "<base href='https://t.example/'><a href=post>relative</a>",
+    "<a href='http://www.t.example/post/?utm_source=x#part'>loosely</a>",
+    "<a href='HTTPS://T.EXAMPLE:443/p%6Fst#part'>spelled otherwise</a>",
+    f"<img src='{T}'><blockquote cite='{T}'></blockquote><link class=u-like-of href='{T}'>",
+    f"<a href='{T}/longer'>another</a><a href='//t.example/tb/1'>ping</a>",
+    f"<svg><a xlink:href='{T}'>drawn</a></svg><template><a href='{T}'>not shown</a></template>",
+    f"<p>{T}</p>",
+]
+
+
+@pytest.mark.parametrize("body", [*ALIKE, "".join(ALIKE), "".join(reversed(ALIKE))])
+@pytest.mark.parametrize("target", [T, f"{T}#part", "https://t.example/tb/1", "https://t.example/"])
+@pytest.mark.parametrize("loosely", [False, True])
+@pytest.mark.parametrize("extended", [True, False])
+def test_an_index_finds_what_is_found_without(body: str, target: str, *, loosely: bool, extended: bool) -> None:
+    matches = partial(urls.satisfies_loosely, target=target) if loosely else urls.satisfier(target)
+
+    def found(index: Index | None) -> Backlink | str:
+        page = index_page if index is not None else Source(body).page
+        try:
+            return validator.find(page, target, extended=extended, matches=matches, named=[target, T], index=index)
+        except NoBacklink as error:
+            return str(error)
+
+    index_page = Source(body).page
+    assert found(Index(index_page)) == found(None)

@@ -14,17 +14,20 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import chain
+from typing import TypeVar
 
 from linkback import answers, microformats, urls, wpexcerpt
 from linkback.answers import cited_as
-from linkback.jsonld import MEDIA_TYPE, Article, read_article
 from linkback.microformats import Item
 from linkback.model import Author, Backlink
 from linkback.nodes import Node
 from linkback.page import Kind, Page
 from linkback.plaintext import clean_text
 from linkback.policy import ExcerptStyle
-from linkback.tree import Tree, language
+from linkback.tree import language
+from linkback.whole import Whole
+
+T = TypeVar("T")
 
 MAX_TITLE = 250
 MAX_AUTHOR = 100
@@ -37,68 +40,58 @@ _PERSON = "h-card"
 
 
 def describe(
-    page: Page, backlink: Backlink, excerpt_style: ExcerptStyle = "default", *, now: datetime | None = None
+    page: Page,
+    backlink: Backlink,
+    excerpt_style: ExcerptStyle = "default",
+    *,
+    now: datetime | None = None,
+    whole: Callable[[], Whole] | None = None,
 ) -> Backlink:
     """The backlink with all that its page says of itself (protocols.md E-1 to E-10, E-13).
 
     `page` is the source as fetched, `backlink` the evidence found on it; `now` (aware, by default the present) is
     what dates are compared to. The excerpt of a web page is in `excerpt_style`, the default one where WordPress would
-    not see the link: it only knows a link that names the target literally. Never raises.
+    not see the link: it only knows a link that names the target literally. `whole` gives what was read of the page for
+    other links. Never raises.
     """
     if page.kind is not Kind.HTML:
         return _describe_data(page, backlink)
-    described = _describe_page(page, backlink, (now or datetime.now(UTC)) + _AHEAD)
+    described = _describe_page(page, backlink, (now or datetime.now(UTC)) + _AHEAD, whole or (lambda: Whole(page)))
     if excerpt_style == "wordpress" and (excerpt := wpexcerpt.excerpt(page.text, backlink.target)):
         return replace(described, excerpt=clean_text(excerpt, MAX_EXCERPT))
     return described
 
 
-def _describe_page(page: Page, backlink: Backlink, latest: datetime) -> Backlink:
+def _describe_page(page: Page, backlink: Backlink, latest: datetime, whole: Callable[[], Whole]) -> Backlink:
     try:
-        return _describe(_Reading(page, backlink, Tree(page.text) if page.document.tame else None), latest)
+        return _describe(_Reading(backlink, whole()), latest)
     except Exception:  # noqa: BLE001 -- trees of strangers' markup fail in ways nobody lists (rule 3)
-        return _describe(_Reading(page, backlink, None), latest)
+        return _describe(_Reading(backlink, Whole(page, as_tree=False)), latest)
 
 
 class _Reading:
-    """One page while it is read; each part at most once. Without a tree, its parts are empty."""
+    """One link of a page while it is read; each part at most once. Without a tree, its parts are empty."""
 
-    def __init__(self, page: Page, backlink: Backlink, tree: Tree | None) -> None:
-        self.page = page
+    def __init__(self, backlink: Backlink, whole: Whole) -> None:
+        self.page, self.tree, self.whole = whole.page, whole.tree, whole
         self.backlink = backlink
-        self.tree = tree
-        self.link = tree.find(backlink.element, backlink.position, self._proves) if tree else None
-        self.excerpt = tree.excerpt(self.link) if tree and self.link else ""
+        self.link = self.tree.find(backlink.element, backlink.position, self._proves) if self.tree else None
+        self.excerpt = self.tree.excerpt(self.link) if self.tree and self.link else ""
 
     def _proves(self, element: Node) -> bool:
         value = element.attributes.get(self.backlink.attribute)
         return value is not None and self.page.resolve(value) == self.backlink.href
 
     @cached_property
-    def metas(self) -> dict[str, str]:
-        """The first content that is not blank for each `property` or `name` of a `meta`."""
-        metas: dict[str, str] = {}
-        for element in self.page.document.elements:
-            if element.name == "meta" and (content := element.attributes.get("content", "")).strip():
-                for name in (*element.tokens("property"), *element.tokens("name")):
-                    metas.setdefault(name, content)
-        return metas
-
-    @cached_property
     def root(self) -> Node | None:
         """The post the link stands in, else the first on the page; what a post cites is not it."""
         around = [self.link, *self.link.parents] if self.link else []
         own = (tag for tag in around if microformats.ENTRIES & tag.classes)
-        every = self.tree.outermost(microformats.ENTRIES) if self.tree else iter(())
-        return next((tag for tag in (*own, *every) if not cited_as(tag)), None)
+        return next((tag for tag in own if not cited_as(tag)), None) or self.whole.root
 
-    @cached_property
+    @property
     def entry(self) -> Item:
-        return microformats.parse(self.root, self.page.base) if self.root else Item()
-
-    @cached_property
-    def article(self) -> Article:
-        return read_article(self.tree.scripts(MEDIA_TYPE)) if self.tree else Article()
+        return _entry(self)
 
     @property
     def primary(self) -> Node | None:
@@ -112,8 +105,27 @@ class _Reading:
 Reader = Callable[[_Reading], str]
 
 
+def _of_page(read: Callable[[_Reading], T]) -> Callable[[_Reading], T]:
+    """A reader of what the page says whichever post the link stands in: it reads once."""
+    return _once(read, lambda reading: 0)
+
+
+def _of_post(read: Callable[[_Reading], T]) -> Callable[[_Reading], T]:
+    """A reader of what a post says whichever link in it is meant: it reads each once."""
+    return _once(read, lambda reading: id(reading.primary))
+
+
+def _once(read: Callable[[_Reading], T], where: Callable[[_Reading], int]) -> Callable[[_Reading], T]:
+    return lambda reading: reading.whole.once((read, where(reading)), lambda: read(reading))
+
+
+@_of_post
+def _entry(reading: _Reading) -> Item:
+    return microformats.parse(reading.root, reading.page.base) if reading.root else Item()
+
+
 def _meta(*names: str) -> Reader:
-    return lambda reading: next((reading.metas[name] for name in names if name in reading.metas), "")
+    return lambda reading: next((reading.whole.metas[name] for name in names if name in reading.whole.metas), "")
 
 
 def site_name(page: Page) -> str:
@@ -123,16 +135,19 @@ def site_name(page: Page) -> str:
     return next((name for text in names if (name := clean_text(text, MAX_AUTHOR))), urls.host(page.url))
 
 
+@_of_page
 def _heading(reading: _Reading) -> str:
     headings = reading.tree.elements("h1") if reading.tree else iter(())
     return next((text for heading in headings if reading.tree and (text := reading.tree.text(heading))), "")
 
 
+@_of_post
 def _first_time(reading: _Reading) -> str:
     within = reading.primary.descendants if reading.primary else ()
     return next((node.get("datetime") for node in within if node.name == "time" and "datetime" in node.attributes), "")
 
 
+@_of_page
 def _canonical_link(reading: _Reading) -> str:
     return next(
         (
@@ -144,6 +159,7 @@ def _canonical_link(reading: _Reading) -> str:
     )
 
 
+@_of_post
 def _entry_author(reading: _Reading) -> Author:
     """The author that the post names; where that is but an address, with the card the page has for it."""
     author = microformats.author(reading.entry)
@@ -151,6 +167,7 @@ def _entry_author(reading: _Reading) -> Author:
     return author if address.name or not address.url else _card_of(reading, address.url) or author
 
 
+@_of_page
 def _linked_author(reading: _Reading) -> Author:
     """The first `rel=author` link, with the card the page has for its address, else with its own text as name."""
     for element in reading.page.document.elements:
@@ -177,6 +194,7 @@ def _card_of(reading: _Reading, url: str) -> Author | None:
     return None
 
 
+@_of_page
 def _only_card(reading: _Reading) -> Author:
     """The h-card of a page that has just one outside its posts, if it stands for somebody of this site."""
     roots = reading.tree.outermost(microformats.ENTRIES | microformats.CARDS) if reading.tree else ()
@@ -188,7 +206,7 @@ def _only_card(reading: _Reading) -> Author:
 TITLE: tuple[Reader, ...] = (
     lambda reading: reading.entry.title,
     _meta("og:title"),
-    lambda reading: reading.article.headline,
+    lambda reading: reading.whole.article.headline,
     lambda reading: reading.page.document.title,
     _heading,
     lambda reading: urls.place(reading.page.url),
@@ -197,14 +215,14 @@ AUTHOR: tuple[Callable[[_Reading], Author], ...] = (
     _entry_author,
     _linked_author,
     _only_card,
-    lambda reading: Author(reading.metas.get("author", "")),
-    lambda reading: Author(reading.metas.get("article:author", "")),
-    lambda reading: reading.article.author,
+    lambda reading: Author(reading.whole.metas.get("author", "")),
+    lambda reading: Author(reading.whole.metas.get("article:author", "")),
+    lambda reading: reading.whole.article.author,
 )
 PUBLISHED: tuple[Reader, ...] = (
     lambda reading: reading.entry.first("published"),
     _meta("article:published_time"),
-    lambda reading: reading.article.published,
+    lambda reading: reading.whole.article.published,
     _meta("date", "dcterms.created"),
     _first_time,
 )

@@ -176,7 +176,7 @@ class Page:
         """What a reference on this page is relative to; not looked for where that makes no difference."""
         return self.url if urls.is_absolute(reference) else self.base
 
-    @property
+    @cached_property
     def says_gone(self) -> bool:
         """Whether the page declares itself deleted by `<meta http-equiv=status content=410>` (D-26)."""
         return any(

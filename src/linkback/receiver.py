@@ -6,7 +6,9 @@ Rule: what a stranger may ask again and again costs one look, and only the backl
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
 
 from linkback import desk, extract, logs, urls, validator
 from linkback.errors import BadStatus, LinkbackError, NoBacklink, Reason, Refused, SourceGone
@@ -17,10 +19,13 @@ from linkback.page import Page
 from linkback.policy import ExcerptStyle
 from linkback.protocols import Protocol
 from linkback.validator import Matches
+from linkback.whole import Whole
 from linkback.wire import Fetch
 
 log = logs.named(__name__)
 
+#: so many targets are looked for on a page before it is worth an index
+_FEW = 10
 ACCEPT = "text/html, application/xhtml+xml;q=0.9, application/json;q=0.6, text/plain;q=0.5, */*;q=0.1"
 
 
@@ -78,13 +83,46 @@ class _Places:
 
 
 _places = _Places(4)
+#: and for so many that are kept, while other claims are answered by the same page
+_kept = _Places(4)
 
 
-def describe(page: Page, backlink: Backlink, excerpt_style: ExcerptStyle = "default") -> Backlink:
+class _Kept:
+    """What is made of a page once where many claims are answered by it."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._free = _kept.free
+        #: how many claims of other pairs were
+        self.number = 0
+        self._whole: Whole | None = None
+
+    @cached_property
+    def index(self) -> validator.Index:
+        return validator.Index(self._page)
+
+    def whole(self) -> Whole:
+        """Kept where there is room for it."""
+        if self._whole is not None:
+            return self._whole
+        whole = Whole(self._page)
+        if self._free.acquire(blocking=False):
+            weakref.finalize(self, self._free.release)
+            self._whole = whole
+        return whole
+
+
+def describe(
+    page: Page,
+    backlink: Backlink,
+    excerpt_style: ExcerptStyle = "default",
+    *,
+    whole: Callable[[], Whole] | None = None,
+) -> Backlink:
     """The backlink with what its page says of itself; as it is, and the failure logged, where that cannot be read."""
     try:
         with _places.free:
-            return extract.describe(page, backlink, excerpt_style)
+            return extract.describe(page, backlink, excerpt_style, whole=whole)
     except Exception:
         log.exception("could not describe %s", page.url)
         return backlink
@@ -107,12 +145,22 @@ class Reading:
         pages: OwnPages,
         protocols: Mapping[str, Protocol],
         excerpt_style: ExcerptStyle = "default",
+        kept: _Kept | None = None,
     ) -> None:
         self._page = page
+        self._kept = kept
         self._pages = pages
         self._protocols = protocols
         self._excerpt_style = excerpt_style
         self._known: dict[tuple[bool, str, str], Backlink | Exception] = {}
+
+    def anew(self) -> Reading:
+        """The same page, for the claims of another pair."""
+        if self._kept is None and isinstance(self._page, Page):
+            self._kept = _Kept(self._page)
+        if self._kept is not None:
+            self._kept.number += 1
+        return Reading(self._page, self._pages, self._protocols, self._excerpt_style, self._kept)
 
     def find(self, claim: Claim) -> Backlink | Exception:
         """The backlink that proves a claim, not yet described, or why there is none. Raises `HostFailed`."""
@@ -130,15 +178,17 @@ class Reading:
         """A backlink that was found here, with what the page says of itself."""
         if isinstance(self._page, LinkbackError):
             return backlink
-        return describe(self._page, backlink, self._excerpt_style)
+        whole = None if self._kept is None else self._kept.whole
+        return describe(self._page, backlink, self._excerpt_style, whole=whole)
 
     def _look_for(self, page: Page, claim: Claim, *, extended: bool) -> Backlink | Exception:
         matches = self._matcher(claim)
         # the host's own function may know other names of a page
         named = () if self._pages.asks else [url for url in (claim.target, claim.endpoint) if url]
         try:
+            index = self._kept.index if self._kept is not None and self._kept.number > _FEW and named else None
             return validator.find(
-                page, claim.target, source=claim.source, extended=extended, matches=matches, named=named
+                page, claim.target, source=claim.source, extended=extended, matches=matches, named=named, index=index
             )
         except Refused as error:
             return error

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
+from itertools import chain
 
 from linkback import urls
 from linkback.elements import CITING, EMBEDDING, Element
@@ -28,6 +30,25 @@ _FEW = 10
 _TEXT_END = re.compile(r"""(?:[\s<>"'`)\]}]|[.,;:!?]+(?:\s|$)|$)""")
 
 
+class Index:
+    """Where the links of a page lead, made once for whoever looks for many targets on it."""
+
+    def __init__(self, page: Page) -> None:
+        self._found: defaultdict[str, dict[int, Element]] = defaultdict(dict)
+        for place, element in enumerate(page.document.elements):
+            for attribute in chain(hyperlink_attributes(element), _embedded_attributes(element)):
+                url = page.resolve(element.attributes[attribute])
+                if url is not None and (form := urls.loose(url)) is not None:
+                    self._found[form][place] = element
+
+    def near(self, named: Iterable[str]) -> Iterator[Element]:
+        """The elements that link to one of some URLs, as `urls.satisfies_loosely` says, in document order."""
+        found: dict[int, Element] = {}
+        for url in named:
+            found |= self._found.get(urls.loose(url) or "", {})
+        return (found[place] for place in sorted(found))
+
+
 def find(
     page: Page,
     target: str,
@@ -36,12 +57,14 @@ def find(
     extended: bool = True,
     matches: Matches | None = None,
     named: Collection[str] = (),
+    index: Index | None = None,
 ) -> Backlink:
     """The backlink of a page to a target, with its evidence; what the page says of itself is not read yet.
 
     `extended` also counts images, media, frames and citations, as Webmention does (protocols.md D-1, D-2). `matches`
     decides which URL is the target; by default equality is exact after lossless normalisation (D-30). Where it takes
-    nothing but URLs that are equal to one of `named`, as `urls.satisfies_loosely` says, most pages need not be read.
+    nothing but URLs that are equal to one of `named`, as `urls.satisfies_loosely` says, most pages need not be read,
+    and one of which there is an `index` is looked at only where it has such links.
     Raises `SourceGone` where the page declares itself deleted (D-26) and `NoBacklink` otherwise. Webmention 3.2.2.
     """
     if matches is None:
@@ -51,7 +74,7 @@ def find(
         case Kind.HTML:
             if page.says_gone:
                 raise SourceGone(Reason.SOURCE_GONE, "the page declares itself deleted")
-            found = _best(_in_html(page, matches, proof, extended=extended, named=named))
+            found = _best(_in_html(page, matches, proof, extended=extended, named=named, index=index))
         case Kind.JSON:
             found = _in_json(page.text, matches, proof)
         case Kind.XML:
@@ -76,9 +99,17 @@ def _best(found: Iterator[Backlink]) -> Backlink | None:
 
 
 def _in_html(
-    page: Page, matches: Matches, proof: Callable[..., Backlink], *, extended: bool, named: Collection[str]
+    page: Page,
+    matches: Matches,
+    proof: Callable[..., Backlink],
+    *,
+    extended: bool,
+    named: Collection[str],
+    index: Index | None,
 ) -> Iterator[Backlink]:
     look = partial(_in_elements, resolve=page.resolve, matches=matches, extended=extended)
+    if index is not None and named:
+        return look(index.near(named), proof=proof)
     hosts = set(map(urls.site_host, named))
     # a reference that is relative to the target's own host need not say where it leads
     if not named or urls.site_host(page.url) in hosts:
