@@ -1299,7 +1299,7 @@ def test_the_request_tells_the_source_who_is_mentioned(
     """protocols.md D-21; and the log tells the operator what came of it."""
     web.pages[S] = Response(410)
     receive(site)
-    with caplog.at_level(logging.INFO, "linkback.inbox"):
+    with caplog.at_level(logging.INFO, "linkback.checks"):
         site.drain()
     assert "verifying webmention for t.example" in web.requests[0].header("User-Agent")
     assert f"no mention of {T} by {S}" in caplog.text

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from linkback import forks
+from linkback import forks, jobs
 from linkback.errors import ConfigurationError
 from linkback.jobs import Embedded, External, crew
+from tests.patience import until
 
 #: how long a test waits for what comes at once; reached only where something is broken
 PATIENCE = 30.0
@@ -370,6 +371,25 @@ def test_jobs_that_settle_do_not_wait_for_each_other(runner: Embedded) -> None:
     assert settled.idle.wait(PATIENCE)
     # whoever is late finds nobody to meet
     both.abort()
+
+
+def test_a_job_in_hand_can_ask_whether_its_runner_is_to_stop(runner: Embedded) -> None:
+    """So that a long one ends early; who works in a thread of his own is never told to."""
+    step, told = Blocked(), list[bool]()
+
+    def ask() -> bool:
+        told.append(jobs.stopping())
+        step()
+        until(lambda: runner.stopping)
+        told.append(jobs.stopping())
+        return False
+
+    runner.attach(ask, forever)
+    runner.nudge()
+    assert step.begun.wait(PATIENCE)
+    step.let_go.set()
+    runner.stop(PATIENCE)
+    assert (told, jobs.stopping()) == ([False, True], False)
 
 
 def test_stopping_waits_no_longer_than_it_was_told(runner: Embedded) -> None:

@@ -77,6 +77,11 @@ def crew() -> Embedded | None:
     return _here.crew
 
 
+def stopping() -> bool:
+    """Whether the runner whose thread this is was told to stop; False for threads of other origin."""
+    return _here.crew is not None and _here.crew.stopping
+
+
 class Embedded:
     """Runs work in daemon threads of this process, at most `threads` at once, for one site.
 
@@ -94,7 +99,8 @@ class Embedded:
         self._poll = poll
         self._step: Step | None = None
         self._wait: Wait = lambda: None
-        self._stopping = False
+        #: whether it was told to stop
+        self.stopping = False
         #: called by each thread when it ends, to let go of what is its own
         self.leave: Callable[[], None] = lambda: None
         self._begin()
@@ -132,7 +138,7 @@ class Embedded:
                     self._start()
 
     def _start(self) -> None:
-        if self._step is None or self._stopping:
+        if self._step is None or self.stopping:
             return
         number = len(self._threads)
         thread = threading.Thread(target=self._run, args=(self._step,), name=f"linkback-{number}", daemon=True)
@@ -155,7 +161,7 @@ class Embedded:
     def stop(self, timeout: float = 12.0) -> None:
         """Let each thread end its job, and wait at most `timeout` seconds for all of them."""
         with self._wake:
-            self._stopping = True
+            self.stopping = True
             self._wake.notify_all()
             threads = list(self._threads)
         deadline = time.monotonic() + timeout
@@ -178,7 +184,7 @@ class Embedded:
 
     def _loop(self, step: Step) -> None:
         failures = 0
-        while not self._stopping:
+        while not self.stopping:
             with self._wake:
                 self._calls = max(0, self._calls - 1)
             try:
@@ -234,7 +240,7 @@ class Embedded:
 
     def _sleep(self, until: float | None) -> None:
         """Wait for a call until a time, or until it is time to look; the time may come nearer meanwhile."""
-        while not self._stopping and not self._calls:
+        while not self.stopping and not self._calls:
             end = until if until is not None else self._looks
             left = end - time.monotonic() if end is not None else 0.0
             if left <= 0:

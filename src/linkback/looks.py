@@ -1,6 +1,6 @@
 """What one look at a source says of the claims that asked for it.
 
-Rule: values in, values out; `inbox` records them.
+Rule: values in, values out; `checks` records them.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from linkback.site import Site
 from linkback.wire import Response
 from tests.crash.scenarios import Scenario
 from tests.crash.state import check, rows, same
-from tests.crash.world import LINKING, NOTE, POST, World
+from tests.crash.world import HOME, LINKING, NOTE, POST, World
 
 
 def only(site: Site) -> Mention:
@@ -81,6 +81,28 @@ class CheckNew(Check):
         same("claims", states(world), [ClaimState.SUCCESS] * 2)
         same("protocols", only(site).protocols, ("webmention", "pingback"))
         check(len(world.run.witness.saw("hook")) <= 1, "the host was called twice")
+
+
+class CheckSiblings(Check):
+    """A page was announced to four of ours, three of which it links to."""
+
+    name = "check-siblings"
+    _TARGETS = (POST, f"{HOME}/second", f"{HOME}/third", f"{HOME}/fourth")
+
+    def pages(self, world: World) -> None:
+        """The note with its links."""
+        world.web.pages[NOTE] = LINKING + "".join(f"<a href='{target}'>x</a>" for target in self._TARGETS[1:3])
+
+    def seed(self, world: World, site: Site) -> None:
+        """Four claims, four jobs."""
+        for target in self._TARGETS:
+            world.ping(site, "webmention", target)
+
+    def found(self, world: World, site: Site) -> None:
+        """Each has its own answer, and the host was told of each mention at most once."""
+        same("claims", states(world), [*[ClaimState.SUCCESS] * 3, ClaimState.FAILED])
+        same("mentions", {mention.target for mention in site.mentions()}, set(self._TARGETS[:3]))
+        check(len(world.run.witness.saw("hook")) <= 3, "the host was called twice for one")
 
 
 class CheckAnew(Check):
@@ -192,6 +214,7 @@ RECEIVING: tuple[Scenario, ...] = (
     Receive("pingback"),
     Receive("trackback"),
     CheckNew(),
+    CheckSiblings(),
     CheckUpdate(),
     CheckRemoval(),
     CheckLate(),

@@ -108,10 +108,10 @@ class World:
         """How many POSTs a receiver has got, by whatever process."""
         return sum(post["endpoint"] == endpoint for post in self.run.witness.saw("post"))
 
-    def ping(self, site: Site, name: str) -> None:
+    def ping(self, site: Site, name: str, target: str = POST) -> None:
         """Let the note's author tell us of it, by one protocol; what is answered is what the author knows."""
         protocol = PROTOCOLS[name]
-        response = _ask(site, protocol.write_ping(_ENTRY[name], Claim(name, NOTE, POST, title="Note")))
+        response = _ask(site, protocol.write_ping(_ENTRY[name], Claim(name, NOTE, target, title="Note")))
         self.run.tick("before", "ANSWER")
         reply = protocol.read_reply(response)
         taken = reply.outcome in ARRIVED
