@@ -64,7 +64,7 @@ def make(web: FakeWeb, store: Storage, clock: FakeClock) -> Make:
     """A site over the same store, with the settings given."""
 
     def make(**more: Any) -> Site:
-        policy = Policy(settle_seconds=0, recheck_days=more.pop("recheck_days", 0))
+        policy = Policy(settle_seconds=0, site_seconds=0, recheck_days=more.pop("recheck_days", 0))
         retry = Retry(delays=(60.0, 600.0), jitter=0.0)
         given: dict[str, Any] = {"store": store, "runner": External(), **more}
         return Site(SITE, fetch=web, clock=clock, policy=policy, retry=retry, **given)
