@@ -19,7 +19,7 @@ RANKS: tuple[frozenset[str], ...] = tuple(
     for names in (
         "errors plaintext wire elements logs",
         "urls model tagsoup addresses deadline charsets inflate arguments forks",
-        "forms markup linkheader rdf xmltext feedscan prefilter needles nodes desk rates",
+        "domains forms markup linkheader rdf xmltext feedscan prefilter needles nodes desk rates",
         "page",
         "feeds discovery validator nearmiss policy ownpages owing jsonld microformats tree wpexcerpt",
         "answers",
@@ -62,6 +62,7 @@ OWNERS = {
     "markupsafe": {"web", "adapters"},
     "mf2py": {"microformats"},
     "pelican": {"adapters"},
+    "publicsuffixlist": {"domains"},
     "rich": {"terminal"},
     "sqlalchemy": {"store"},
     "starlette": {"adapters"},
@@ -156,14 +157,14 @@ def loaded_by(statement: str) -> set[str]:
 
 def test_importing_linkback_loads_nothing_heavy() -> None:
     heavy = {"sqlalchemy", "alembic", "bs4", "lxml", "mf2py", "h11", "click", "rich", "waitress", "flask", "django"}
-    heavy |= {"asyncio", "fastapi", "feedparser", "jinja2", "markupsafe", "starlette"}
+    heavy |= {"asyncio", "fastapi", "feedparser", "jinja2", "markupsafe", "publicsuffixlist", "starlette"}
     assert loaded_by("import linkback") & heavy == set()
 
 
 def test_a_receiving_site_loads_no_parser_before_it_needs_one() -> None:
     """A host's start-up pays for the store, not for the readers of pages that may never come."""
     code = "import linkback; linkback.Site('https://me.example', store='sqlite://').wsgi()"
-    unneeded = {"bs4", "mf2py", "lxml.etree", "click", "rich", "jinja2"}
+    unneeded = {"bs4", "mf2py", "lxml.etree", "click", "rich", "jinja2", "publicsuffixlist"}
     assert loaded_by(code) & unneeded == set()
 
 

@@ -1,0 +1,40 @@
+"""Whose a host is, by the Public Suffix List.
+
+Rule: whoever registered a domain makes up as many names below it as he likes, so what is meant for one host is meant
+for the registrable domain. Where others register names below one of his, as with `github.io`, each is one of its own.
+"""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
+
+from linkback import urls
+
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
+
+
+def registrable(url: str) -> str:
+    """The registrable domain of a URL's host, in lower-case ASCII and without a port; "" where it is no URL.
+
+    A host that has none, such as an IP address, `localhost` or a public suffix, is given as it is.
+    """
+    return _registrable(urls.host(url))
+
+
+@lru_cache(maxsize=1024)
+def _registrable(host: str) -> str:
+    name = host.rstrip(".")
+    # a host whose last label is a number is an IPv4 address in the end, or was no URL (WHATWG URL)
+    if name.endswith("]") or name.rpartition(".")[2].isdigit():
+        return name
+    return _suffixes().privatesuffix(name) or name
+
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    # 60 ms and 2 MB, which only those pay who hear of a stranger's page (figure: startup)
+    from publicsuffixlist import PublicSuffixList
+
+    return PublicSuffixList()
