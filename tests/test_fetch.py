@@ -360,6 +360,7 @@ def test_five_redirects_are_followed_and_no_sixth(hops: int, reached: bool, serv
         with pytest.raises(TooManyRedirects, match="more than 5 redirects") as caught:
             fetcher.get(server.url("/0"))
         assert caught.value.url == server.url("/0")
+        assert caught.value.onward == tuple(server.url(f"/{hop}") for hop in range(1, 6))
     assert len(server.requests) == 6
 
 
@@ -714,6 +715,7 @@ def test_a_redirect_of_a_post_to_a_dead_host_keeps_that_the_first_one_had_it(ser
     with pytest.raises(Unreachable) as caught:
         fetcher.send(Request("POST", server.url()))
     assert caught.value.sent
+    assert caught.value.onward == (dead.url(),)
 
 
 @pytest.mark.parametrize(

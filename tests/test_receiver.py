@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -57,6 +58,25 @@ def test_other_statuses_are_errors_that_may_pass_or_not(status: int, temporary: 
 def test_what_the_network_says_passes_through() -> None:
     with pytest.raises(Unreachable):
         receiver.read_source(FakeWeb({S: unreachable(S)}), S)
+
+
+def test_a_trail_knows_where_redirects_led() -> None:
+    """Also where they end in trouble, and however often they lead to one place."""
+    web = FakeWeb({"https://a.example/end": "here", "https://c.example/": unreachable("https://c.example/")})
+    for path, location in (("1", "/2"), ("2", "https://a.example/end"), ("3", "https://c.example/"), ("4", "/4")):
+        web.pages[f"https://a.example/{path}"] = Response(301, (("Location", location),))
+    led = {}
+    for path in ("end", "1", "3", "4"):
+        trail = receiver.Trail(web)
+        with contextlib.suppress(LinkbackError):
+            receiver.read_source(trail, f"https://a.example/{path}")
+        led[path] = trail.onward
+    assert led == {
+        "end": [],
+        "1": ["https://a.example/2", "https://a.example/end"],
+        "3": ["https://c.example/"],
+        "4": ["https://a.example/4"] * 5,
+    }
 
 
 def test_the_request_says_what_it_wants_and_why() -> None:

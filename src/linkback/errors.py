@@ -101,8 +101,11 @@ class FetchError(LinkbackError):
     """A page could not be read.
 
     `url` is what was asked for; `temporary` says whether trying again later can help;
-    `sent` is true when our whole request had left, so that the other side may have acted.
+    `sent` is true when our whole request had left, so that the other side may have acted. `onward` are the URLs that
+    redirects led to, in order, the one that failed among them.
     """
+
+    onward: tuple[str, ...] = ()
 
     def __init__(self, url: str, message: str, *, temporary: bool = True, sent: bool = False) -> None:
         super().__init__(f"{url}: {message}")

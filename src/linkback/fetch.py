@@ -24,7 +24,7 @@ from linkback.addresses import OPEN_NETWORK, Guard
 from linkback.arguments import Kind, check, function, one_of, several
 from linkback.deadline import Deadline
 from linkback.door import OPEN_PORT, Door, Peer, Progress, Resolver, tls_context
-from linkback.errors import Blocked, ConfigurationError, TooManyRedirects
+from linkback.errors import Blocked, ConfigurationError, FetchError, TooManyRedirects
 from linkback.exchange import Exchange, translated
 from linkback.rates import TokenBuckets, check_rate
 from linkback.urls import Url
@@ -198,18 +198,23 @@ class Fetcher:
     def _run(self, url: str, errand: _Errand, seconds: float) -> Response:
         progress = Progress(url, Deadline(seconds))
         page = _admitted(urls.parse(url), progress)
-        passed: list[str] = []
-        with translated(progress), progress.deadline:
-            while True:
-                found = self._visit(page, errand, progress, tuple(passed))
-                if isinstance(found, Response):
-                    return found
-                passed.append(page.href)
-                if len(passed) > self._limits.redirects:
-                    message = f"more than {self._limits.redirects} redirects"
-                    raise TooManyRedirects(url, message, sent=progress.sent)
-                page = found
-                self._lead(page, progress)
+        asked: list[str] = []
+        try:
+            with translated(progress), progress.deadline:
+                while True:
+                    passed = tuple(asked)
+                    asked.append(page.href)
+                    found = self._visit(page, errand, progress, passed)
+                    if isinstance(found, Response):
+                        return found
+                    if len(asked) > self._limits.redirects:
+                        message = f"more than {self._limits.redirects} redirects"
+                        raise TooManyRedirects(url, message, sent=progress.sent)
+                    page = found
+                    self._lead(page, progress)
+        except FetchError as error:
+            error.onward = tuple(asked[1:])
+            raise
 
     def _lead(self, page: Url, progress: Progress) -> None:
         """Count a hop to another host than was asked for; raises `TooManyRedirects` where there were too many."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 
 from linkback import desk, extract, logs, urls, validator
-from linkback.errors import BadStatus, LinkbackError, NoBacklink, Reason, Refused, SourceGone
+from linkback.errors import BadStatus, FetchError, LinkbackError, NoBacklink, Reason, Refused, SourceGone
 from linkback.forks import in_child
 from linkback.model import Backlink, Claim
 from linkback.ownpages import OwnPages
@@ -21,7 +21,7 @@ from linkback.policy import ExcerptStyle
 from linkback.protocols import Protocol
 from linkback.validator import Matches
 from linkback.whole import Whole
-from linkback.wire import Fetch
+from linkback.wire import DEFAULT_ACCEPT, Fetch, Request, Response
 
 log = logs.named(__name__)
 
@@ -41,6 +41,29 @@ class Hurried(typing.Protocol):
 def hurry(fetch: Fetch, seconds: float) -> Fetch:
     """A door that takes at most `seconds` for a GET, where this one can be told to."""
     return fetch.hurried(seconds) if isinstance(fetch, Hurried) else fetch
+
+
+class Trail:
+    """A `Fetch` that knows where its GETs were led: `onward` are the URLs that redirects led to, in order."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        self.onward: list[str] = []
+
+    def get(self, url: str, *, accept: str = DEFAULT_ACCEPT, purpose: str = "") -> Response:
+        """GET a page, as the `Fetch` does that is followed."""
+        try:
+            response = self._fetch.get(url, accept=accept, purpose=purpose)
+        except FetchError as error:
+            self.onward += error.onward
+            raise
+        if response.redirects:
+            self.onward += (*response.redirects[1:], response.url)
+        return response
+
+    def send(self, request: Request) -> Response:
+        """Deliver one POST."""
+        return self._fetch.send(request)
 
 
 def read_source(fetch: Fetch, source: str, *, purpose: str = "verifying", own: bool = False) -> Page:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from linkback import urls
-from linkback.errors import Blocked, TooManyRedirects, Unreachable
+from linkback.errors import Blocked, FetchError, TooManyRedirects, Unreachable
 from linkback.wire import FOLLOWED_BY_GET, FOLLOWED_BY_POST, HeadersLike, Request, Response, as_headers
 
 #: what a URL answers: HTML, a whole response, an exception to raise, or a function of the request
@@ -56,18 +56,22 @@ class FakeWeb:
         return self._run(request, FOLLOWED_BY_POST)
 
     def _run(self, request: Request, followed: frozenset[int]) -> Response:
-        first, passed = request.url, list[str]()
+        first, asked = request.url, list[str]()
         request = replace(request, url=_admitted(first, sent=False))
-        while True:
-            response = self._answer(request)
-            if response.status not in followed:
-                return replace(response, url=request.url, redirects=tuple(passed))
-            passed.append(request.url)
-            location = response.header("Location")
-            if not location or len(passed) > _MOST_REDIRECTS:
-                message = f"more than {_MOST_REDIRECTS} redirects" if location else "a redirect that leads nowhere"
-                raise TooManyRedirects(first, message, sent=True)
-            request = replace(request, url=_admitted(location, request.url, sent=True))
+        try:
+            while True:
+                asked.append(request.url)
+                response = self._answer(request)
+                if response.status not in followed:
+                    return replace(response, url=request.url, redirects=tuple(asked[:-1]))
+                location = response.header("Location")
+                if not location or len(asked) > _MOST_REDIRECTS:
+                    message = f"more than {_MOST_REDIRECTS} redirects" if location else "a redirect that leads nowhere"
+                    raise TooManyRedirects(first, message, sent=True)
+                request = replace(request, url=_admitted(location, request.url, sent=True))
+        except FetchError as error:
+            error.onward = tuple(asked[1:])
+            raise
 
     def _answer(self, request: Request) -> Response:
         self.requests.append(request)
