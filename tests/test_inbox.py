@@ -727,7 +727,7 @@ def test_strangers_cannot_fill_the_log_with_closed_addresses(
     def told(addresses: Sequence[str]) -> int:
         caplog.clear()
         for number, address in zip(numbers, addresses, strict=False):
-            source = f"https://{number}.s.example/"
+            source = f"https://s{number}.example/"
             web.pages[source] = closed(source, address)
             receive(site, Claim("webmention", source, T))
         site.drain()

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
-from linkback.errors import StoreError
+from linkback.errors import Reason, Refused, StoreError
 from linkback.model import Claim, JobKind
 from linkback.store import ClaimRecord, Pace, claims, open_store
 from linkback.store.sql import SqlStore
@@ -210,6 +210,34 @@ def test_sites_and_paces_that_share_a_database_share_a_commit(store: SqlStore) -
     assert len(seen) == 1
     jobs = store.lease(NOON + HOUR, NOON + 2 * HOUR, kind=JobKind.CHECK, limit=10)
     assert {job.subject: job.site for job in jobs} == {record.key: record.site for record in records}
+
+
+def test_of_one_batch_those_are_refused_whose_hosts_have_too_many_that_wait(store: SqlStore) -> None:
+    """At once due are two of a host, and one more is taken; all others are kept, whatever their pace."""
+    pace = Pace(SECOND, 2, SECOND + SECOND / 2)
+    records = [
+        replace(claim(number), claim=Claim("webmention", f"https://h.example/{number}", PAGE)) for number in range(6)
+    ]
+    others = [claim(number) for number in range(10, 14)]
+    seen = commits(store)
+    found = at_once(store, [*records, *others], [*[pace] * 6, pace, None, None, Pace(SECOND, 1)])
+    refused = {id: error for id, error in found.items() if isinstance(error, Refused)}
+    assert len(refused) == 3
+    assert {(error.reason, error.retry_after) for error in refused.values()} == {(Reason.TOO_OFTEN, 1)}
+    assert set(refused) < {record.id for record in records}
+    assert sorted(kept(store)) == sorted(id for id, taken in found.items() if taken is True)
+    assert len(kept(store)) == 7
+    assert len(seen) == 1
+
+
+def test_a_batch_that_is_refused_as_a_whole_keeps_nothing(store: SqlStore) -> None:
+    pace = Pace(SECOND, 1, timedelta(0))
+    assert store.add_first(claim(0), due=NOON, pace=pace)
+    found = at_once(store, [claim(3), claim(6), claim(3, id="twin")], [pace])
+    assert {type(found[id]) for id in ("id3", "id6")} == {Refused} or {type(found[id]) for id in ("twin", "id6")} == {
+        Refused
+    }
+    assert kept(store) == ["id0"]
 
 
 def test_a_store_that_is_closed_says_so_to_all(store: SqlStore) -> None:

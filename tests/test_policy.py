@@ -27,6 +27,25 @@ T = "https://t.example/post"
 
 
 @pytest.mark.parametrize(
+    ("source", "seconds"),
+    [
+        ("https://brid.gy/post/1", 0),
+        ("https://www.BRID.gy.:8443/post/1", 0),
+        ("https://notbrid.gy/", 90),
+        ("https://gy/", 90),
+        ("https://s.example/", 90),
+    ],
+)
+def test_busy_hosts_and_their_subdomains_are_not_held_to_the_budget(source: str, seconds: float) -> None:
+    assert Policy(busy_hosts=["Brid.gy"]).host_gap(source) == timedelta(seconds=seconds)
+    assert Policy(busy_hosts=["Brid.gy"], host_seconds=0).host_gap(source) == timedelta(0)
+
+
+def test_by_default_a_host_sees_no_more_than_sixty_requests_an_hour() -> None:
+    assert Policy().host_burst + 3600 / Policy().host_seconds <= 60
+
+
+@pytest.mark.parametrize(
     ("source", "blocked"),
     [
         ("https://spam.example/x", True),
@@ -127,8 +146,9 @@ def test_only_the_source_itself_takes_a_mention_away(reason: Reason) -> None:
         (lambda: Outgoing(skip_rels="nofollow"), "skip_rels"),
         (lambda: Outgoing(skip_rels=cast("Any", None)), "skip_rels"),
         (lambda: Policy(blocked_hosts=cast("Any", [5])), "blocked_hosts"),
+        (lambda: Policy(busy_hosts="brid.gy"), "busy_hosts"),
     ],
-    ids=["blocked_hosts", "skip_hosts", "skip_rels", "none", "number"],
+    ids=["blocked_hosts", "skip_hosts", "skip_rels", "none", "number", "busy_hosts"],
 )
 def test_what_is_to_be_a_list_is_one(make: Callable[[], object], name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^{name} must be a list of "):

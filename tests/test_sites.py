@@ -346,9 +346,10 @@ def test_a_host_that_sends_many_claims_does_not_keep_others_waiting(
     blog.receive(claim(f"{A}post"))
     blog.drain()
     assert S in web.requested
-    assert len(web.requested) <= 5
-    clock.advance(60)
-    blog.drain()
+    assert len(web.requested) == 3 + 1
+    for _ in range(60):
+        clock.advance(1)
+        blog.drain()
     assert len(blog.mentions()) == 51
 
 

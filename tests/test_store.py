@@ -20,6 +20,7 @@ from linkback.model import Author, Cause, Claim, ClaimState, Delivery, Job, JobK
 from linkback.site import utcnow
 from linkback.store import (
     MOST_OPEN_CLAIMS,
+    UNPACED,
     Backlog,
     ClaimRecord,
     Counting,
@@ -1170,9 +1171,171 @@ def test_a_check_begins_with_what_waits_and_the_turn_of_its_source(store: Storag
     assert store.pair(other) == ([waiting], None)
 
 
-# turns at a host
+# how much is read from a host
 
 SECOND = timedelta(seconds=1)
+#: three at once, then one each minute; a new claim waits for three more of those
+PACE = Pace(MINUTE, 3, 3 * MINUTE)
+
+
+def first(number: int, url: str = SOURCE, **more: Any) -> ClaimRecord:
+    """A claim of a pair of its own."""
+    claim = replace(record(str(number)).claim, source=f"{url}/{number}")
+    return replace(record(f"id{number}", **more), key=f"{number:064}", claim=claim)
+
+
+def jobs_of(store: Storage, number: int) -> list[Job]:
+    """So many checks, leased."""
+    for each in range(number):
+        store.add_claim(first(each), due=NOON)
+    return store.lease(NOON, NOON + timedelta(days=9), limit=number)
+
+
+def reads(store: Storage, job: Job, url: str = SOURCE, *, now: datetime = NOON, pace: Pace = PACE) -> Turn:
+    """The turn of a job at a host; one that is had is over at once."""
+    turn = store.begin_read(job, url, now=now, until=now + MINUTE, pace=pace)
+    if turn.granted:
+        store.release(job, due=now + timedelta(days=1), counted=False)
+    return turn
+
+
+def test_a_host_is_read_by_its_pace_and_each_that_must_wait_has_a_slot_of_its_own(store: Storage) -> None:
+    jobs = jobs_of(store, 6)
+    turns = [reads(store, job) for job in jobs]
+    assert [turn.granted for turn in turns] == [True] * 3 + [False] * 3
+    dues = [turn.due for turn in turns[3:] if turn.due is not None]
+    assert dues == [NOON + number * MINUTE + 5 * SECOND for number in (1, 2, 3)]
+    for job, due in zip(jobs[3:], dues, strict=True):
+        assert reads(store, job, now=due).granted, "and there he has his turn"
+
+
+def test_whatever_is_below_one_registrable_domain_is_one_host(store: Storage) -> None:
+    jobs = jobs_of(store, 4)
+    names = (
+        "http://x.victim.example:8080/a",
+        "https://y.victim.example/?b",
+        "https://victim.example./",
+        "https://z.victim.example/",
+    )
+    assert [reads(store, job, url).granted for job, url in zip(jobs, names, strict=True)] == [True] * 3 + [False]
+    others = ("https://alice.github.io/", "https://bob.github.io/", "http://192.0.2.7/", "http://192.0.2.8/")
+    pace = replace(PACE, burst=1)
+    assert all(reads(store, job, url, pace=pace).granted for job, url in zip(jobs, others, strict=True))
+    assert not any(reads(store, job, url, pace=pace).granted for job, url in zip(jobs, others, strict=True))
+
+
+def test_a_check_counts_as_a_read_by_the_pace_of_its_source(store: Storage) -> None:
+    asked: list[str] = []
+
+    def pace(source: str) -> Pace:
+        asked.append(source)
+        return PACE
+
+    granted = []
+    for job in jobs_of(store, 4):
+        _, turn = store.begin_check(job, now=NOON, until=NOON + MINUTE, pace=pace)
+        granted.append(turn.granted)
+        store.release(job, due=NOON + MINUTE, counted=False)
+    assert granted == [True] * 3 + [False]
+    assert asked == [f"{SOURCE}/{number}" for number in range(4)]
+
+
+def test_a_host_without_a_pace_is_read_one_page_at_a_time_and_not_counted(store: Storage) -> None:
+    """And those who wait for the end of that come back one after the other."""
+    one, *others = jobs_of(store, 4)
+    for _ in range(5):
+        assert reads(store, one, pace=UNPACED).granted
+    [one] = store.lease(NOON + timedelta(days=1), NOON + timedelta(days=9))
+    assert store.begin_read(one, SOURCE, now=NOON, until=NOON + MINUTE).granted
+    dues = [store.begin_read(job, SOURCE, now=NOON, until=NOON + MINUTE).due for job in others]
+    assert dues == [NOON + number * SECOND / 10 for number in (1, 2, 3)]
+    store.release(one, due=None)
+    assert [reads(store, job).granted for job in others] == [True] * 3
+
+
+def test_who_finds_a_page_being_read_has_his_slot_still(store: Storage) -> None:
+    one, two, three = jobs_of(store, 3)
+    assert store.begin_read(one, SOURCE, now=NOON, until=NOON + MINUTE, pace=PACE).granted
+    for _ in range(9):
+        assert not reads(store, two).granted
+    store.release(one, due=None)
+    assert [reads(store, job).granted for job in (two, three)] == [True] * 2
+
+
+def test_a_page_that_a_redirect_led_to_counts_for_its_host(store: Storage) -> None:
+    """Also where nobody has heard of that host, and beyond what it may be read."""
+    one, two, *_ = jobs_of(store, 2)
+    for url in ("http://www.alice.example/", "https://alice.example:8080/"):
+        store.count_read(url, now=NOON, pace=PACE)
+    assert [reads(store, job).granted for job in (one, two)] == [True, False]
+    for _ in range(3):
+        store.count_read(SOURCE, now=NOON, pace=PACE)
+    assert reads(store, two).due == NOON + 4 * MINUTE + 5 * SECOND
+    for _ in range(9):
+        store.count_read("https://elsewhere.example/", now=NOON, pace=UNPACED)
+    assert reads(store, two, "https://elsewhere.example/").granted
+
+
+@pytest.mark.parametrize("way", ["add_first", "add_claim"])
+def test_a_claim_that_would_wait_for_too_long_is_refused_and_leaves_nothing(store: Storage, way: str) -> None:
+    """Three are due at once, and the sixth in three minutes at the latest; another host has room."""
+
+    def add(number: int, url: str = SOURCE, *, now: datetime = NOON) -> None:
+        given = first(number, url, received=now)
+        if way == "add_claim" or not store.add_first(given, due=now, pace=PACE):
+            store.add_claim(given, due=now, pace=PACE)
+
+    for number in range(5):
+        add(number)
+    for number in (5, 6):
+        with pytest.raises(Refused) as caught:
+            add(number)
+        assert (caught.value.reason, caught.value.retry_after) == (Reason.TOO_OFTEN, 5)
+        assert store.claim(f"id{number}") is None
+    add(7, "https://elsewhere.example")
+    add(5, now=NOON + 5 * SECOND)
+    assert [due - NOON for _, due in store.due(NOON + 9 * MINUTE, limit=9)] == [
+        *[timedelta(0)] * 4,
+        *(number * MINUTE + 5 * SECOND for number in (1, 2, 3)),
+    ]
+
+
+def test_what_was_accepted_is_put_off_for_as_long_as_it_takes(store: Storage) -> None:
+    jobs = jobs_of(store, 9)
+    dues = [reads(store, job).due for job in jobs][3:]
+    assert dues[-1] == NOON + 6 * MINUTE + 5 * SECOND
+    with pytest.raises(Refused):
+        store.add_claim(first(99), due=NOON, pace=PACE)
+
+
+def test_a_claim_for_a_pair_that_is_known_is_refused_too_and_its_job_is_left(store: Storage) -> None:
+    for job in jobs_of(store, 9):
+        reads(store, job)
+    before = store.due(NOON + timedelta(days=9), limit=99)
+    with pytest.raises(Refused, match=r"too many sources on alice\.example wait"):
+        store.add_claim(
+            replace(first(1), id="again", claim=replace(first(1).claim, title="again")), due=NOON, pace=PACE
+        )
+    assert [claim.id for claim in store.open_claims(first(1).key)] == ["id1"]
+    assert store.due(NOON + timedelta(days=9), limit=99) == before
+
+
+def test_a_clock_that_was_ahead_locks_no_host_that_is_read(store: Storage) -> None:
+    """security.md R15. For a day, where nobody was told that it was set back."""
+    jobs = jobs_of(store, 8)
+    wrong = NOON + timedelta(days=365)
+    assert reads(store, jobs[0], now=wrong).granted
+    assert reads(store, jobs[1]).granted
+    wrong = NOON + timedelta(hours=40)
+    assert [reads(store, job, now=wrong).granted for job in jobs[2:6]] == [True] * 3 + [False]
+    assert not reads(store, jobs[6]).granted
+    store.set_back(wrong, NOON)
+    store.add_claim(first(99), due=NOON, pace=PACE)
+    [job] = store.lease(NOON, NOON + MINUTE, id=max(id for id, _ in store.due(NOON, limit=99)))
+    assert reads(store, job).granted
+
+
+# turns at a host
 
 
 # checks of one source

@@ -20,9 +20,9 @@ from linkback.ownpages import OwnPages
 from linkback.page import Page
 from linkback.policy import Policy, Retry, takes_away
 from linkback.protocols import Protocol
-from linkback.receiver import Reading, hurry, purpose, read_source
+from linkback.receiver import Reading, Trail, hurry, purpose, read_source
 from linkback.siblings import SECOND_LOOK, Patience, Siblings
-from linkback.store import ClaimRecord, Gathering, Sibling, Storage, Verdict
+from linkback.store import ClaimRecord, Gathering, Pace, Sibling, Storage, Verdict
 from linkback.wire import Fetch
 
 log = logs.named(__name__)
@@ -64,7 +64,7 @@ class Checks:
 
     def _check(self, job: Job) -> None:
         began = self.now()
-        waiting, turn = self.store.begin_check(job, now=began, until=began + self.lease)
+        waiting, turn = self.store.begin_check(job, now=began, until=began + self.lease, pace=self._pace)
         if not waiting:
             self._look_again(job)
             return
@@ -145,6 +145,11 @@ class Checks:
         due = upkeep.due(self.policy, verdict.mention or before, now)
         return due if due is None or verdict.mention is not None else now + upkeep.GRACE
 
+    def _pace(self, source: str) -> Pace:
+        """How fast the host of a source is read."""
+        longest = timedelta(hours=self.policy.host_queue_hours)
+        return Pace(self.policy.host_gap(source), self.policy.host_burst, longest)
+
     def _granted(self, job: Job, turn: Turn) -> bool:
         """Whether it is the turn of a source's host, so that one slow host holds one worker; put off where not."""
         if not turn.granted and turn.due is not None:
@@ -168,7 +173,8 @@ class Checks:
             due = upkeep.due(self.policy, before, now)
             self.store.finish_check(job, Verdict(key=job.subject, page=records[0].page, claims=(), recheck=due))
             return
-        turn = self.store.begin_read(job, records[0].claim.source, now=now, until=now + self.lease)
+        source = records[0].claim.source
+        turn = self.store.begin_read(job, source, now=now, until=now + self.lease, pace=self._pace(source))
         if not self._granted(job, turn):
             return
         reading = self._read(records[0].claim)
@@ -203,11 +209,13 @@ class Checks:
 
     def _read(self, claim: Claim, *, hurried: bool = False) -> Reading:
         page: Page | LinkbackError
-        fetch = hurry(self.fetch, _HURRIED_SECONDS) if hurried else self.fetch
+        trail = Trail(hurry(self.fetch, _HURRIED_SECONDS) if hurried else self.fetch)
         try:
-            page = read_source(fetch, claim.source, purpose=purpose(claim.protocol, claim.target))
+            page = read_source(trail, claim.source, purpose=purpose(claim.protocol, claim.target))
         except LinkbackError as error:
             page = error
+        for url in trail.onward:
+            self.store.count_read(url, now=self.now(), pace=self._pace(url))
         return Reading(page, self.pages, self.protocols, self.policy.excerpt_style)
 
     def _still_linked(self, reading: Reading, records: Sequence[ClaimRecord], before: Mention) -> bool:

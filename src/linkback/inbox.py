@@ -16,7 +16,7 @@ from linkback.checks import Checks
 from linkback.errors import Reason, Refused
 from linkback.model import Claim, Status
 from linkback.protocols import Protocol
-from linkback.store import ClaimRecord, Pace
+from linkback.store import ClaimRecord
 from linkback.throttle import Throttle
 
 #: how far the clocks of those who share a store may be apart
@@ -27,7 +27,7 @@ _CLOCKS_APART = timedelta(hours=1)
 class Inbox(Checks):
     """Receives claims for the pages of one site, and checks them.
 
-    Where it is `inline` the check is due at once.
+    Where it is `inline` the check is due at once, or as soon as its source's host may be read.
     """
 
     throttle: Throttle = field(init=False)
@@ -66,7 +66,7 @@ class Inbox(Checks):
     def _keep(self, record: ClaimRecord, protocol: Protocol, now: datetime) -> ClaimRecord:
         """The claim as it is kept: recorded, or the open one that says the same."""
         settled = now if self.inline else now + timedelta(seconds=self.policy.settle_seconds)
-        pace = None if self.inline else Pace(timedelta(seconds=self.policy.host_seconds), self.policy.host_burst)
+        pace = self._pace(record.claim.source)
         if self.store.add_first(record, due=settled, pace=pace):
             return record
         rested = self._rested(record.key, protocol, now)

@@ -328,7 +328,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Whether a POST may leave now. Where not, `due` is when to ask again, None where the job is another worker's."""
+    """Whether a POST may leave now, or a page be read.
+
+    Where not, `due` is when to ask again, None where the job is another worker's.
+    """
 
     granted: bool
     due: datetime | None = None

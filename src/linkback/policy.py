@@ -33,11 +33,15 @@ class Policy:
     `moderate` holds verified mentions as pending. `blocked_hosts` are source hosts not listened to, with their
     subdomains. `pair_seconds` is how soon one pair may be announced again by webmention. `settle_seconds` passes
     before a source is first fetched, because senders ping while they publish; `second_look_seconds` later a source
-    that did not link is read once more (protocols.md D-27). Of the sources on one host, `host_burst` are fetched at
-    once and one more each `host_seconds`. A mention is looked at again after `recheck_days`, never with 0.
-    `excerpt_style` "wordpress" cuts excerpts as WordPress does (E-10). `own_sources` says whether posts of the site's
-    own may mention others of them; None, the default, where nobody waits for the check: it reads a page of this very
-    server.
+    that did not link is read once more (protocols.md D-27). A mention is looked at again after `recheck_days`, never
+    with 0. `excerpt_style` "wordpress" cuts excerpts as WordPress does (E-10). `own_sources` says whether posts of the
+    site's own may mention others of them; None, the default, where nobody waits for the check: it reads a page of this
+    very server.
+
+    Of one host, which is all that is below one registrable domain, `host_burst` pages are read at once and one more
+    each `host_seconds`, whatever they are read for: by default never more than 60 in an hour. With 0 seconds there is
+    no such limit, nor for `busy_hosts` and their subdomains, as a service that speaks for many blogs; one page at a
+    time they are read all the same. A claim is refused for now whose source could not be read in `host_queue_hours`.
 
     Pings are taken from one client, an IPv4 address or the /64 of an IPv6 one, `client_burst` at once and one more each
     `client_seconds`; claims from all of them likewise by `site_burst` and `site_seconds` (C-8). With 0 seconds there is
@@ -53,8 +57,10 @@ class Policy:
     second_look_seconds: float = 30.0
     excerpt_style: ExcerptStyle = "default"
     recheck_days: float = 30.0
-    host_seconds: float = 1.0
+    host_seconds: float = 90.0
     host_burst: int = 20
+    host_queue_hours: float = 24.0
+    busy_hosts: Collection[str] = ()
     own_sources: bool | None = None
     client_burst: int = 30
     client_seconds: float = 120.0
@@ -68,6 +74,7 @@ class Policy:
         several("blocked_hosts", self.blocked_hosts, _HOSTS)
         check_rate("client", self.client_burst, self.client_seconds)
         check_rate("site", self.site_burst, self.site_seconds)
+        several("busy_hosts", self.busy_hosts, _HOSTS)
 
     def admit(self, claim: Claim) -> None:
         """Raise `Refused(BLOCKED)` for a source we do not listen to."""
@@ -85,6 +92,11 @@ class Policy:
         if self.own_sources is None and inline:
             why = "whoever sends it would wait for this server to read itself"
             raise Refused(Reason.BLOCKED, f"{source} is our own, and {why}: Policy(own_sources=True) has it checked")
+
+    def host_gap(self, source: str) -> timedelta:
+        """How long it takes until one more page may be read from a source's host; nothing where that has no limit."""
+        busy = _among(urls.host(source), self.busy_hosts)
+        return timedelta(0) if busy else timedelta(seconds=self.host_seconds)
 
     def status(self, backlink: Backlink) -> Status:
         """The status of a newly verified mention."""

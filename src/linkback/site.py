@@ -150,8 +150,8 @@ class Site(Background):
         hour. It is not limited where it is "", or not public. Each process counts for itself.
 
         Gives the `Receipt` whose id names the claim's status, and which says whether it was checked: an inline check
-        may still have to wait, where another process has the pair's job. Raises `Refused` with the reason, and
-        `StoreError` where it could not be recorded. Pingback 3, Webmention 3.2.1.
+        may still have to wait, where another process has the pair's job, or the source's host may not be read yet.
+        Raises `Refused` with the reason, and `StoreError` where it could not be recorded. Pingback 3, Webmention 3.2.1.
         """
         record = self._inbox.receive(claim, client=client)
         if self._inbox.inline:

@@ -71,7 +71,7 @@ def make(web: FakeWeb, clock: FakeClock) -> Iterator[Make]:
         defaults: dict[str, Any] = {
             "store": "sqlite://",
             "runner": External(),
-            "policy": Policy(settle_seconds=0),
+            "policy": Policy(settle_seconds=0, host_seconds=0),
             "retry": Retry(delays=(60.0,), jitter=0.0),
             "resolve": resolve,
         }

@@ -7,7 +7,7 @@ end of its job are each written in one transaction, so a process may die at any 
 from __future__ import annotations
 
 import typing
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -64,10 +64,20 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast the sources of one host are fetched: `burst` at once, then one each `gap`."""
+    """How fast the sources of one host are read: `burst` at once after a time of quiet, then one each `gap`.
+
+    Every read counts, a second look, a retry and a look at an old mention too. A host is all that is below one
+    registrable domain, on any port. A new claim is not taken that would wait longer than `longest` for its first read.
+    Without a gap there is no limit, but for one page at a time.
+    """
 
     gap: timedelta
     burst: int = 0
+    longest: timedelta = timedelta.max
+
+
+#: one page of a host at a time, as fast as that goes
+UNPACED = Pace(timedelta(0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,15 +130,15 @@ class Storage(typing.Protocol):
 
         That is the open claim of the pair that says the same, where there is one. None, and nothing recorded, where
         `MOST_OPEN_CLAIMS` others wait. A check may be due later than `due` by the `pace` of its source's host, so that
-        one host's many claims leave room for those of others. Raises `Refused` (UNAVAILABLE), with nothing recorded,
-        where the pair's job waits for a person.
+        one host's many claims leave room for those of others. Raises `Refused`, with nothing recorded, where the pair's
+        job waits for a person (UNAVAILABLE), and where too many claims wait for their turns at that host (TOO_OFTEN).
         """
 
     def add_first(self, record: ClaimRecord, *, due: datetime, pace: Pace | None = None) -> bool:
         """Record the first claim that is ever heard of a pair, and its check job, together with others of this moment.
 
         False, and nothing recorded, where the pair is known, or may be: `add_claim` is for those. `due` and `pace` are
-        as there.
+        as there. Raises `Refused` (TOO_OFTEN) as it does.
         """
 
     def claim(self, id: str) -> ClaimRecord | None:
@@ -182,16 +192,25 @@ class Storage(typing.Protocol):
         owed anew. `due` None says that another worker has the job by now.
         """
 
-    def begin_read(self, job: Job, url: str, *, now: datetime, until: datetime) -> Turn:
-        """Before a source is read: whether no other of its host is being read, or when to try again.
+    def begin_read(self, job: Job, url: str, *, now: datetime, until: datetime, pace: Pace = UNPACED) -> Turn:
+        """Before a source is read: whether its host may be read now, or when to try again.
 
-        Where it may be read its host is held, until `until` at most or the end of the job.
+        It may where no other page of it is being read and what was read of it leaves room by the `pace`. Then it is
+        held, until `until` at most or the end of the job.
         """
 
-    def begin_check(self, job: Job, *, now: datetime, until: datetime) -> tuple[list[ClaimRecord], Turn]:
+    def begin_check(
+        self, job: Job, *, now: datetime, until: datetime, pace: Callable[[str], Pace] = lambda source: UNPACED
+    ) -> tuple[list[ClaimRecord], Turn]:
         """The open claims of a job's pair, oldest first, and the turn of the first one's source, as by `begin_read`.
 
-        Without claims no turn is granted, and there is none to wait for.
+        `pace` gives that of a source. Without claims no turn is granted, and there is none to wait for.
+        """
+
+    def count_read(self, url: str, *, now: datetime, pace: Pace) -> None:
+        """Count a page as read for which nobody asked for a turn, such as one that a redirect led to.
+
+        The next page of its host waits for it.
         """
 
     def ask_turn(self, url: str, *, now: datetime, gap: timedelta) -> datetime | None:
@@ -334,6 +353,7 @@ def open_store(url: str, *, create: bool = True) -> Storage:
 __all__ = [
     "DEFAULT_STORE",
     "MOST_OPEN_CLAIMS",
+    "UNPACED",
     "Backlog",
     "ClaimRecord",
     "Counting",

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from linkback.store.keys import digest, parts
 from linkback.store.schema import hosts
-from linkback.store.turns import Spread
+from linkback.store.turns import READ, Spread
 
 # made once, as every claim needs them: to make a statement again costs five times what it does (durable receive)
 _SLOTS = (
@@ -79,3 +79,10 @@ def rest(connection: Connection, host: str, until: datetime) -> None:
     chosen = update(hosts).where(hosts.c.key == digest(host))
     connection.execute(chosen.where(hosts.c.free_at < until).values(free_at=until))
     connection.execute(chosen.where(hosts.c.next_slot < until).values(next_slot=until))
+
+
+def forget_reads(connection: Connection, after: datetime, now: datetime) -> None:
+    """Have the rows of hosts that are read from say `now` where they name a time after another."""
+    read = update(hosts).where(hosts.c.host.startswith(READ))
+    connection.execute(read.where(hosts.c.free_at > after).values(free_at=now))
+    connection.execute(read.where(hosts.c.next_slot > after).values(next_slot=now))

@@ -17,10 +17,9 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from linkback import urls
-from linkback.errors import StoreError
+from linkback.errors import Refused, StoreError
 from linkback.model import JobKind
-from linkback.store import ClaimRecord, Pace, claims, hosts, jobs, queue
+from linkback.store import ClaimRecord, Pace, budget, claims, hosts, jobs, queue
 from linkback.store.collisions import Collision, repeated
 from linkback.store.engine import Database
 from linkback.store.together import Together
@@ -31,11 +30,12 @@ _MOST = 64
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """A claim to be kept if it is its pair's first, when its check is due, and the pace of its source's host."""
+    """A claim to be kept if it is its pair's first, when its check is due, and its source's host with its pace."""
 
     record: ClaimRecord
     due: datetime
     pace: Pace | None
+    host: str
 
 
 class Intake:
@@ -43,13 +43,19 @@ class Intake:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._together = Together(self._take, _MOST)
+        self._together: Together[First, bool | Refused] = Together(self._take, _MOST)
 
     def take(self, first: First) -> bool:
-        """Record a claim and its job; False, and nothing done, where that must go its own way. Raises `StoreError`."""
-        return self._together(first)
+        """Record a claim and its job; False, and nothing done, where that must go its own way.
 
-    def _take(self, given: Sequence[First]) -> Sequence[bool]:
+        Raises `Refused` where its host has too many that wait, `StoreError`.
+        """
+        taken = self._together(first)
+        if isinstance(taken, Refused):
+            raise taken
+        return taken
+
+    def _take(self, given: Sequence[First]) -> Sequence[bool | Refused]:
         try:
             return self._write(given)
         except StoreError as error:
@@ -62,34 +68,41 @@ class Intake:
             return [False] * len(given)
 
     @repeated
-    def _write(self, given: Sequence[First]) -> Sequence[bool]:
+    def _write(self, given: Sequence[First]) -> Sequence[bool | Refused]:
         pairs: dict[str, First] = {}
         for each in given:
             pairs.setdefault(each.record.key, each)
+        refused: dict[str, Refused] = {}
         with self._database.write() as connection:
             for key in claims.known(connection, pairs):
                 del pairs[key]
-            if pairs:
-                chosen = [pairs[key] for key in sorted(pairs)]
-                dues = _dues(connection, chosen)
-                claims.add_all(connection, [each.record for each in chosen])
-                for site, due in dues.items():
-                    jobs.add_all(connection, site, JobKind.CHECK, due)
-        return [pairs.get(each.record.key) is each for each in given]
+            chosen = [pairs[key] for key in sorted(pairs)]
+            dues, refused = _dues(connection, chosen)
+            if dues:
+                claims.add_all(connection, [each.record for each in chosen if each.record.key not in refused])
+            for site, due in dues.items():
+                jobs.add_all(connection, site, JobKind.CHECK, due)
+        return [refused.get(each.record.key, True) if pairs.get(each.record.key) is each else False for each in given]
 
 
-def _dues(connection: Connection, chosen: Sequence[First]) -> dict[str, dict[str, datetime]]:
-    """When the check of each pair is due, by site and key; the slots of the sources' hosts are taken."""
+def _dues(connection: Connection, chosen: Sequence[First]) -> tuple[dict[str, dict[str, datetime]], dict[str, Refused]]:
+    """When the check of each pair is due, by site and key; the slots of the sources' hosts are taken.
+
+    Beside them the pairs whose hosts have none, and why.
+    """
     dues: defaultdict[str, dict[str, datetime]] = defaultdict(dict)
+    refused: dict[str, Refused] = {}
     paces: defaultdict[Pace | None, list[First]] = defaultdict(list)
     for each in chosen:
-        dues[each.record.site][each.record.key] = each.due
         paces[each.pace].append(each)
     for pace, some in paces.items():
-        if pace is None:
-            continue
-        asked = [(urls.authority(each.record.claim.source), each.record.received) for each in some]
-        slots = queue.slots(hosts, connection, asked, pace.gap, burst=pace.burst, fetch=True)
+        slots = [each.due for each in some]
+        if pace is not None:
+            slots = queue.read_slots(hosts, connection, [(each.host, each.record.received) for each in some], pace)
         for each, slot in zip(some, slots, strict=True):
-            dues[each.record.site][each.record.key] = max(each.due, slot)
-    return dues
+            refusal = budget.refusal(each.host, each.record.received, slot, pace) if pace is not None else None
+            if refusal is None:
+                dues[each.record.site][each.record.key] = max(each.due, slot)
+            else:
+                refused[each.record.key] = refusal
+    return dues, refused

@@ -5,7 +5,8 @@ Rule 2: a lease is known by the job's id and the number of the lease: a worker t
 Rule 3: a job that begins anew is a new row, or an old lease could match it by chance.
 Rule 4: a job that is held is due when its lease ends, so one index finds whatever is to be done next.
 Rule 5: a host's row says when its next POST may leave, and which job has one in flight; the row is the only authority,
-        whatever the number of workers. What is sent to a host and what is fetched from it are two rows.
+        whatever the number of workers. What is sent to a host and what is fetched from it are two rows. All that is
+        fetched from hosts of one registrable domain is one, and each read of it asks for its turn (`budget`).
 Rule 6: jobs are spread over slots when they begin, so a queue never begins with many that must wait.
 Rule 7: a hold ends by itself with the lease of its job, so a worker that dies blocks no host for long.
 
@@ -18,13 +19,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from linkback import urls
 from linkback.model import Job, JobKind, Turn
-from linkback.store import turns
+from linkback.store import Pace, budget, turns
 from linkback.store.tables import C, Hosts, Jobs, Share
 
 #: the longest that a retry is put off, and over how many days looks at old mentions are spread
 _SOON, _DAYS = timedelta(hours=48), 30
+#: what is read from a host is paid for sooner, unless a clock was wrong
+_DAY = timedelta(days=1)
 
 
 def add(jobs: Jobs[C], connection: C, site: str, kind: JobKind, subject: str, due: datetime) -> None:
@@ -77,37 +79,46 @@ def end(jobs: Jobs[C], connection: C, job: Job, again: datetime | None, *, parke
     return jobs.end(connection, job)
 
 
-def set_back(jobs: Jobs[C], connection: C, since: datetime, now: datetime) -> None:
-    """Have no job wait for times of a clock that stood at `since` and was set back to `now`.
+def set_back(jobs: Jobs[C], hosts: Hosts[C], connection: C, since: datetime, now: datetime) -> None:
+    """Have no job wait for times of a clock that stood at `since` and was set back to `now`, and no host be read later.
 
     What was to come soon is due now, and what is looked at again later comes within a month, spread over its days. Of
     deliveries only posts that come out on a date of their own are put off for longer: they keep it.
     """
+    hosts.forget_reads(connection, now + _DAY, now)
     jobs.move(connection, now, since + _SOON, now, None)
     for day in range(_DAYS):
         due = now + _SOON + timedelta(days=day)
         jobs.move(connection, since + _SOON, None, due, Share(JobKind.CHECK, day, _DAYS))
 
 
-def slots(
-    hosts: Hosts[C],
-    connection: C,
-    wanted: Sequence[tuple[str, datetime]],
-    gap: timedelta,
-    *,
-    burst: int = 0,
-    fetch: bool = False,
-) -> list[datetime]:
-    """The first free slot of each host from a time on, taken; `burst` may be had at once after a time of quiet.
-
-    With `fetch` they are for reading from the hosts, else for sending to them.
-    """
+def slots(hosts: Hosts[C], connection: C, wanted: Sequence[tuple[str, datetime]], gap: timedelta) -> list[datetime]:
+    """The first free slots to send to each host from a time on, taken."""
     if not gap:
         return [turn for _, turn in wanted]
-    names = turns.row_names(wanted, fetch=fetch)
-    spread = turns.spread(wanted, names, hosts.next_slots(connection, names), gap, burst)
+    names = [host for host, _ in wanted]
+    spread = turns.spread(wanted, names, hosts.next_slots(connection, names), gap)
     hosts.put(connection, spread)
     return spread.due
+
+
+def read_slots(hosts: Hosts[C], connection: C, wanted: Sequence[tuple[str, datetime]], pace: Pace) -> list[datetime]:
+    """The first free slots to read from each host from a time on; those are taken that are not too late by the pace."""
+    if not pace.gap:
+        return [turn for _, turn in wanted]
+    names = [turns.read_from(host) for host, _ in wanted]
+    spread = budget.spread(wanted, names, hosts.next_slots(connection, names), pace)
+    hosts.put(connection, spread)
+    return spread.due
+
+
+def read_slot(hosts: Hosts[C], connection: C, host: str, turn: datetime, pace: Pace) -> datetime:
+    """`read_slots` for one; raises `Refused` where it would be too late."""
+    [due] = read_slots(hosts, connection, [(host, turn)], pace)
+    refusal = budget.refusal(host, turn, due, pace)
+    if refusal is not None:
+        raise refusal
+    return due
 
 
 def begin(
@@ -127,10 +138,33 @@ def begin(
     return Turn(False, _wait(hosts, connection, host, row, free, now=now, gap=gap))
 
 
-def begin_read(hosts: Hosts[C], connection: C, url: str, job: Job, *, now: datetime, until: datetime) -> Turn:
-    """Let a page be read at `now`, or say when to ask again: no other of its host is read at the same time."""
-    host = turns.read_from(urls.authority(url))
-    return begin(hosts, connection, host, job, now=now, until=until, gap=timedelta(0))
+def begin_read(
+    hosts: Hosts[C], connection: C, host: str, job: Job, *, now: datetime, until: datetime, pace: Pace
+) -> Turn:
+    """Let a page of a host be read at `now`, or say when to ask again: one at a time, and by the pace."""
+    finish(hosts, connection, job)
+    name = turns.read_from(host)
+    row = hosts.locked(connection, name)
+    answer = budget.ask(row, job, now=now, until=until, pace=pace)
+    if row is None:
+        hosts.add(connection, name, {"next_slot": now, "free_at": now, **answer.row})
+    elif answer.row:
+        hosts.change(connection, name, answer.row)
+    if answer.granted or answer.due is not None:
+        return Turn(answer.granted, answer.due)
+    # nobody knows when a read ends: those who wait for it come back one after the other
+    wanted, line = [(host, now + turns.STEP)], [turns.waiting_for(host)]
+    spread = turns.spread(wanted, line, hosts.next_slots(connection, line), turns.STEP)
+    hosts.put(connection, spread)
+    return Turn(False, spread.due[0])
+
+
+def count_read(hosts: Hosts[C], connection: C, host: str, *, now: datetime, pace: Pace) -> None:
+    """Count a page of a host as read at `now`, whether or not it might be."""
+    name = turns.read_from(host)
+    row = hosts.locked(connection, name)
+    counted = budget.counted(row, now=now, pace=pace)
+    hosts.add(connection, name, counted) if row is None else hosts.change(connection, name, counted)
 
 
 def ask(hosts: Hosts[C], connection: C, host: str, *, now: datetime, gap: timedelta) -> datetime | None:

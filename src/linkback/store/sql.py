@@ -10,6 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
+from linkback import domains
 from linkback.errors import StoreError
 from linkback.model import Delivery
 from linkback.store import ClaimRecord, Edit, Pace, claims, deliveries, edits, hosts, jobs, mentions, posts
@@ -67,8 +68,11 @@ class SqlStore(TransactionalStore[Connection]):
         """Record the first claim of a pair, and its job, in one transaction with those that come at the same moment.
 
         False, and nothing recorded, where the pair is known, or the database may have something against one of them.
+        Raises `Refused` (TOO_OFTEN), with nothing recorded, where its first read would be too late by the `pace`.
         """
-        return self._intake.take(First(record, due, pace))
+        # not while others wait for the commit: the first that asks has a list to read
+        host = domains.registrable(record.claim.source) if pace is not None else ""
+        return self._intake.take(First(record, due, pace, host))
 
     def record_edit(self, edit: Edit, *, connection: object = None) -> list[Delivery]:
         """Record an edit of a post, the deliveries that it owes and their jobs; give those deliveries with their ids.

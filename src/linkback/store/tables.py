@@ -169,6 +169,9 @@ class Hosts(typing.Protocol[C_contra]):
     def rest(self, connection: C_contra, host: str, until: datetime) -> None:
         """Have a host's row say that nothing is sent before a time."""
 
+    def forget_reads(self, connection: C_contra, after: datetime, now: datetime) -> None:
+        """Have the rows of hosts that are read from say `now` where they name a time after another."""
+
 
 @dataclass(frozen=True, slots=True)
 class Share:

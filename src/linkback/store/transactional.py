@@ -8,13 +8,13 @@ called again, and one that writes what follows from what it reads has that thing
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
-from linkback import urls
+from linkback import domains, urls
 from linkback.errors import Reason, Refused, StoreError
 from linkback.model import Delivery, Job, JobKind, Mention, Status, Turn
-from linkback.store import ClaimRecord, Edit, Pace, Sibling, Verdict, checking, decisions, edits, queue
+from linkback.store import UNPACED, ClaimRecord, Edit, Pace, Sibling, Verdict, checking, decisions, edits, queue
 from linkback.store.collisions import repeated
 from linkback.store.keys import row_number
 from linkback.store.rows import source_key, standing
@@ -34,17 +34,16 @@ class TransactionalStore(WorkingStore[C]):
 
         That is the open claim of the pair that says the same, where there is one. None, and nothing recorded, where
         `MOST_OPEN_CLAIMS` others wait. A job that waits comes forward to `due` and begins anew; one that is running
-        serves this claim too. A check may be due later by the `pace` of its source's host.
+        serves this claim too. A check may be due later by the `pace` of its source's host; raises `Refused` (TOO_OFTEN)
+        where that is too late, with nothing recorded.
         """
+        host = domains.registrable(record.claim.source) if pace is not None else ""
         with self._database.write(record.key) as connection:
             kept = checking.take(self._tables.claims, connection, record)
             if kept is None:
                 return None
-            if pace is not None and kept is record:
-                host = urls.authority(record.claim.source)
-                wanted = [(host, record.received)]
-                (slot,) = queue.slots(self._tables.hosts, connection, wanted, pace.gap, burst=pace.burst, fetch=True)
-                due = max(due, slot)
+            if kept is record and pace is not None:
+                due = max(due, queue.read_slot(self._tables.hosts, connection, host, record.received, pace))
             if not queue.renew(
                 self._tables.jobs, connection, record.site, JobKind.CHECK, record.key, due=due, now=record.received
             ):
@@ -135,20 +134,32 @@ class TransactionalStore(WorkingStore[C]):
             return Turn(False, self._owed(connection, delivery.id, since=delivery.revision) or now)
 
     @repeated
-    def begin_read(self, job: Job, url: str, *, now: datetime, until: datetime) -> Turn:
-        """Before a source is read: whether no other of its host is being read, or when to try again."""
+    def begin_read(self, job: Job, url: str, *, now: datetime, until: datetime, pace: Pace = UNPACED) -> Turn:
+        """Before a source is read: whether its host may be read now, or when to try again."""
+        host = domains.registrable(url)
         with self._database.write(job.subject) as connection:
-            return queue.begin_read(self._tables.hosts, connection, url, job, now=now, until=until)
+            return queue.begin_read(self._tables.hosts, connection, host, job, now=now, until=until, pace=pace)
 
     @repeated
-    def begin_check(self, job: Job, *, now: datetime, until: datetime) -> tuple[list[ClaimRecord], Turn]:
+    def begin_check(
+        self, job: Job, *, now: datetime, until: datetime, pace: Callable[[str], Pace] = lambda source: UNPACED
+    ) -> tuple[list[ClaimRecord], Turn]:
         """The open claims of a job's pair, oldest first, and the turn of the first one's source, as by `begin_read`."""
         with self._database.write(job.subject) as connection:
             waiting = self._tables.claims.waiting(connection, job.subject)
             if not waiting:
                 return [], Turn(False)
-            source = waiting[0].claim.source
-            return waiting, queue.begin_read(self._tables.hosts, connection, source, job, now=now, until=until)
+            source, hosts = waiting[0].claim.source, self._tables.hosts
+            host = domains.registrable(source)
+            return waiting, queue.begin_read(hosts, connection, host, job, now=now, until=until, pace=pace(source))
+
+    @repeated
+    def count_read(self, url: str, *, now: datetime, pace: Pace) -> None:
+        """Count a page as read for which nobody asked for a turn: the next one of its host waits for it."""
+        if pace.gap:
+            host = domains.registrable(url)
+            with self._database.write() as connection:
+                queue.count_read(self._tables.hosts, connection, host, now=now, pace=pace)
 
     def siblings(
         self, record: ClaimRecord, *, now: datetime, after: int = 0, limit: int = 50

@@ -15,12 +15,13 @@ from linkback.model import Job
 
 #: how many leases of a job are looked back at
 _LEASES = 10
-#: how long to wait at least for a POST that is in flight
-_STEP = timedelta(seconds=0.1)
+#: how long to wait at least for a POST that is in flight, or a page that is being read
+STEP = timedelta(seconds=0.1)
 #: what a host may ask for, how long a job is held, how long a queue may be; with room to spare
-_LONGEST_REST, _LONGEST_HOLD, _LONGEST_QUEUE = timedelta(hours=49), timedelta(hours=1), timedelta(days=60)
-#: what stands before a host's name in the row for what is read from it
-_FETCHED = "from"
+LONGEST_REST, _LONGEST_HOLD, LONGEST_QUEUE = timedelta(hours=49), timedelta(hours=1), timedelta(days=60)
+#: what stands before a host's name in the row for what is read from it, and what after that in the row of those who
+#: wait for the end of a read
+READ, _AFTER = "from ", " after"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,12 @@ class Spread:
 
 def read_from(host: str) -> str:
     """The name of the row for what is read from a host."""
-    return f"{_FETCHED} {host}"
+    return f"{READ}{host}"
 
 
-def row_names(wanted: Sequence[tuple[str, datetime]], *, fetch: bool) -> list[str]:
-    """The names of the rows of the hosts that are wanted, to read from with `fetch`, else to send to."""
-    return [read_from(host) if fetch else host for host, _ in wanted]
+def waiting_for(host: str) -> str:
+    """The name of the row in which those stand who wait for the end of what is being read from a host."""
+    return f"{READ}{host}{_AFTER}"
 
 
 def spread(
@@ -48,29 +49,46 @@ def spread(
     names: Sequence[str],
     next_slots: Mapping[str, datetime],
     gap: timedelta,
-    burst: int,
+    *,
+    ahead: timedelta = timedelta(0),
+    slack: timedelta = timedelta(0),
+    longest: timedelta = timedelta.max,
 ) -> Spread:
-    """The first free slot of each host from a time on; `burst` may be had at once after a time of quiet.
+    """The first free slot of each host from a time on; after a time of quiet it may be used so far `ahead` of its time.
 
-    `names` are those of the hosts' rows, `next_slots` what the rows that exist say.
+    `names` are those of the hosts' rows, `next_slots` what the rows that exist say. Who must wait at all waits for some
+    `slack` more. A slot that is due later than `longest` after the time from which it is wanted is told and not taken.
     """
     following, due = dict(next_slots), []
     for name, (host, turn) in zip(names, wanted, strict=True):
         before = following.get(name, turn)
-        slot = max(turn, before) if host and before < turn + _LONGEST_QUEUE else turn
-        following[name] = slot + gap
-        due.append(max(turn, slot - burst * gap))
-    named = {name: (following[name], turn) for name, (host, turn) in zip(names, wanted, strict=True) if host}
-    known = {name: slot for name, (slot, _) in named.items() if name in next_slots}
+        slot = max(turn, before) if host and before < turn + LONGEST_QUEUE else turn
+        due.append(turn if slot - ahead <= turn else slot - ahead + slack)
+        if due[-1] - turn <= longest:
+            following[name] = slot + gap
+    named = {
+        name: (following[name], turn)
+        for name, (host, turn) in zip(names, wanted, strict=True)
+        if host and name in following
+    }
+    known = {name: slot for name, (slot, _) in named.items() if next_slots.get(name, slot) != slot}
     return Spread(due, known, {name: both for name, both in named.items() if name not in next_slots})
+
+
+def meant(time: datetime, now: datetime, longest: timedelta) -> datetime:
+    """A time of a row, or now where that is past, or so far off that a clock was wrong."""
+    return time if now < time < now + longest else now
+
+
+def is_busy(row: Any, now: datetime) -> bool:
+    """Whether a job has its turn at the host of a row."""
+    return row.busy_until is not None and now < row.busy_until < now + _LONGEST_HOLD
 
 
 def free_at(row: Any, now: datetime) -> datetime:
     """When the host of a row is free again."""
-    times = [row.free_at if row.free_at < now + _LONGEST_REST else now]
-    if row.busy_until is not None and now < row.busy_until < now + _LONGEST_HOLD:
-        times.append(row.busy_until)
-    return max(times)
+    free = meant(row.free_at, now, LONGEST_REST)
+    return max(free, row.busy_until) if is_busy(row, now) else free
 
 
 def wait(row: Any, free: datetime, *, now: datetime, gap: timedelta) -> tuple[datetime, datetime | None]:
@@ -81,16 +99,21 @@ def wait(row: Any, free: datetime, *, now: datetime, gap: timedelta) -> tuple[da
     busy = row.busy_until is not None and row.busy_until > now
     if not busy and free <= now + gap:
         return free, None
-    step = max(gap, _STEP)
+    step = max(gap, STEP)
     # nobody knows when a POST ends: most do long before their time is over
-    due = max(now + step, row.next_slot if row.next_slot < now + _LONGEST_QUEUE else now)
+    due = max(now + step, meant(row.next_slot, now, LONGEST_QUEUE))
     due = due if busy else max(due, free)
     return due, due + step
 
 
 def taken(job: Job, *, now: datetime, until: datetime, gap: timedelta) -> dict[str, Any]:
     """What a row says of a host whose turn a job has from now on."""
-    return {"free_at": now + gap, "busy_until": until, "holder": _holder(job.id, job.lease)}
+    return {"free_at": now + gap, **held(job, until)}
+
+
+def held(job: Job, until: datetime) -> dict[str, Any]:
+    """What a row says of a host that a job has to itself until a time."""
+    return {"busy_until": until, "holder": _holder(job.id, job.lease)}
 
 
 def held_by(job: Job) -> list[str]:

@@ -115,7 +115,7 @@ class WorkingStore(Generic[C]):
         post that comes out on a date of its own, later than that, keeps it.
         """
         with self._database.write() as connection:
-            queue.set_back(self._tables.jobs, connection, since, now)
+            queue.set_back(self._tables.jobs, self._tables.hosts, connection, since, now)
 
     def _owed(self, connection: C, id: str, *, since: int = 0) -> datetime | None:
         """From when a delivery is owed that nobody has tried since, of a later revision than `since`."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from linkback.adapters.django.models import Host
 from linkback.store.keys import digest, parts
-from linkback.store.turns import Spread
+from linkback.store.turns import READ, Spread
 
 
 def locked(connection: str, host: str) -> Any:
@@ -56,3 +56,10 @@ def rest(connection: str, host: str, until: datetime) -> None:
     row = Host.objects.using(connection).filter(key=digest(host))
     row.filter(free_at__lt=until).update(free_at=until)
     row.filter(next_slot__lt=until).update(next_slot=until)
+
+
+def forget_reads(connection: str, after: datetime, now: datetime) -> None:
+    """Have the rows of hosts that are read from say `now` where they name a time after another."""
+    read = Host.objects.using(connection).filter(host__startswith=READ)
+    read.filter(free_at__gt=after).update(free_at=now)
+    read.filter(next_slot__gt=after).update(next_slot=now)
