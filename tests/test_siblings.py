@@ -64,7 +64,9 @@ def make(web: FakeWeb, store: Storage, clock: FakeClock) -> Make:
     """A site over the same store, with the settings given."""
 
     def make(**more: Any) -> Site:
-        policy = Policy(settle_seconds=0, site_seconds=0, recheck_days=more.pop("recheck_days", 0))
+        policy = Policy(
+            settle_seconds=0, site_seconds=0, host_queue_hours=100, recheck_days=more.pop("recheck_days", 0)
+        )
         retry = Retry(delays=(60.0, 600.0), jitter=0.0)
         given: dict[str, Any] = {"store": store, "runner": External(), **more}
         return Site(SITE, fetch=web, clock=clock, policy=policy, retry=retry, **given)
@@ -201,7 +203,7 @@ def test_mentions_that_were_read_together_are_read_again_one_after_the_other(
     site.drain()
     month = clock() + timedelta(days=30)
     assert [due for _, due in store.due(month + timedelta(days=1), limit=9)] == [
-        month + timedelta(seconds=second) for second in range(3)
+        month + timedelta(seconds=90 * place) for place in range(3)
     ]
 
 

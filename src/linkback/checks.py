@@ -29,6 +29,8 @@ log = logs.named(__name__)
 
 #: a look that is late by so much is one of many, and its page has so many seconds to come: those behind it wait as long
 _LATE, _HURRIED_SECONDS = timedelta(seconds=5), 4.0
+#: what lies between the next looks of siblings, so that they do not all come at once
+_APART = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +90,8 @@ class Checks:
 
         def answer(sibling: Sibling, number: int) -> None:
             before = self.store.mention_for(sibling.job.subject)
-            # the next looks are spread as these would have been
-            later = number * timedelta(seconds=self.policy.host_seconds)
             try:
-                self._conclude(sibling.job, reading.anew(), sibling.claims, before, looked, later=later)
+                self._conclude(sibling.job, reading.anew(), sibling.claims, before, looked, place=number)
             except StoreError:
                 raise
             except Exception as error:  # noqa: BLE001 -- it is logged, and no fault of the others
@@ -123,15 +123,17 @@ class Checks:
         now: datetime,
         *,
         anew: bool = False,
-        later: timedelta = timedelta(0),
+        place: int = 0,
     ) -> None:
-        """Record what a page that was read now says of the claims of a pair; the next look is so much `later`."""
+        """Record what a page that was read now says of the claims of a pair, which has a place among its siblings."""
         looks = [Look(record, reading.find(record.claim)) for record in records]
         verdict = self._verdict(job, reading, looks, before, now)
         if verdict.removed and before is not None and self._still_linked(reading, records, before):
             verdict = replace(verdict, removed=False, claims=[not_deleted(record) for record in verdict.claims])
         again, recheck = verdict.again, self._recheck(verdict, before, now)
-        again, recheck = (None if due is None else due + later for due in (again, recheck))
+        # one that looks again does it for all who wait by then; who looks again in a month does it alone
+        again = None if again is None else again + place * _APART
+        recheck = None if recheck is None else recheck + place * timedelta(seconds=self.policy.host_seconds)
         self.store.finish_check(job, replace(verdict, again=again, recheck=recheck, anew=anew))
         if verdict.mention is not None:
             self._tell(job.subject, verdict.mention, before)
