@@ -122,6 +122,22 @@ def test_a_source_that_names_thousands_of_pages_is_fetched_once(site: Site, web:
     assert site.store.backlog(site.store.next_due() or FakeClock()()).due == 1
 
 
+def test_turns_that_siblings_do_not_need_are_had_by_other_pages_of_their_host(
+    make: Make, web: FakeWeb, clock: FakeClock
+) -> None:
+    """Else one source with many targets would keep its host's other pages waiting for a day."""
+    site = make()
+    web.pages[S] = linking(1)
+    ids = receive(site, *range(500))
+    site.drain()
+    clock.advance(60)
+    other = "https://s.example/other"
+    web.pages[other] = linking(1)
+    [id] = receive(site, 1, source=other)
+    site.drain()
+    assert (state(site, id), states(site, ids[1:2])) == (SUCCESS, [SUCCESS])
+
+
 def test_other_sources_and_other_sites_are_looked_at_for_themselves(
     make: Make, web: FakeWeb, store: Storage, clock: FakeClock
 ) -> None:

@@ -1320,6 +1320,23 @@ def test_a_claim_for_a_pair_that_is_known_is_refused_too_and_its_job_is_left(sto
     assert store.due(NOON + timedelta(days=9), limit=99) == before
 
 
+def test_turns_that_are_not_needed_are_had_by_others(store: Storage) -> None:
+    """As many as are spared, and none that was paid for already."""
+    assert isinstance(store, Gathering)
+    store.spare_reads(SOURCE, 9, now=NOON, pace=PACE)
+    jobs = jobs_of(store, 4)
+    assert [reads(store, job).granted for job in jobs] == [True] * 3 + [False]
+    wide = replace(PACE, longest=timedelta(days=1))
+    for number in range(10, 20):
+        store.add_claim(first(number), due=NOON, pace=wide)
+    with pytest.raises(Refused):
+        store.add_claim(first(20), due=NOON, pace=PACE)
+    store.spare_reads(SOURCE, 10, now=NOON, pace=PACE)
+    store.add_claim(first(21), due=NOON, pace=PACE)
+    store.spare_reads(SOURCE, 99, now=NOON, pace=PACE)
+    assert not reads(store, jobs[3]).granted
+
+
 def test_a_clock_that_was_ahead_locks_no_host_that_is_read(store: Storage) -> None:
     """security.md R15. For a day, where nobody was told that it was set back."""
     jobs = jobs_of(store, 8)

@@ -97,9 +97,10 @@ class Checks:
             except Exception as error:  # noqa: BLE001 -- it is logged, and no fault of the others
                 self._failed(sibling.job, error)
 
-        return Siblings(
+        gathering = self.store
+        taken = Siblings(
             store=self.store,
-            gathering=self.store,
+            gathering=gathering,
             job=job,
             record=record,
             began=began,
@@ -108,6 +109,10 @@ class Checks:
             patience=Patience(policy=self.policy, retry=self.retry),
             answer=answer,
         ).take_along()
+        if taken:
+            source = record.claim.source
+            gathering.spare_reads(source, taken, now=self.now(), pace=self._pace(source))
+        return taken
 
     def _failed(self, job: Job, error: Exception) -> None:
         report(log, f"{job.kind} {job.subject} failed", error)

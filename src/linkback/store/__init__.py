@@ -234,6 +234,12 @@ class Gathering(typing.Protocol):
         One that somebody had since it was found is left. None, and nothing done, where `job` is another worker's now.
         """
 
+    def spare_reads(self, url: str, number: int, *, now: datetime, pace: Pace) -> None:
+        """Let others have so many turns at the host of a URL that were promised and are not needed.
+
+        Else one source with many targets would keep its host's other pages waiting for as long as it was never read.
+        """
+
 
 def open_store(url: str, *, create: bool = True) -> Storage:
     """Open the store at a database URL such as ``sqlite:///linkback.db``.

@@ -59,6 +59,12 @@ def counted(row: Any, *, now: datetime, pace: Pace) -> dict[str, datetime]:
     return {"free_at": paid, "next_slot": max(slot, paid)}
 
 
+def spared(row: Any, number: int, *, now: datetime, pace: Pace) -> dict[str, datetime]:
+    """What the row of a host says where so many of the slots that were promised are not needed."""
+    paid, slot = _times(row, now, pace)
+    return {"next_slot": max(paid, slot - number * pace.gap)}
+
+
 def spread(
     wanted: Sequence[tuple[str, datetime]], names: Sequence[str], next_slots: Mapping[str, datetime], pace: Pace
 ) -> turns.Spread:

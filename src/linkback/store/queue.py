@@ -167,6 +167,14 @@ def count_read(hosts: Hosts[C], connection: C, host: str, *, now: datetime, pace
     hosts.add(connection, name, counted) if row is None else hosts.change(connection, name, counted)
 
 
+def spare_reads(hosts: Hosts[C], connection: C, host: str, number: int, *, now: datetime, pace: Pace) -> None:
+    """Let others have so many slots of a host that nobody needs any more."""
+    name = turns.read_from(host)
+    row = hosts.locked(connection, name)
+    if row is not None:
+        hosts.change(connection, name, budget.spared(row, number, now=now, pace=pace))
+
+
 def ask(hosts: Hosts[C], connection: C, host: str, *, now: datetime, gap: timedelta) -> datetime | None:
     """None where a POST to a host might leave, else when to ask again."""
     row = hosts.locked(connection, host)

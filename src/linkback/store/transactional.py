@@ -188,6 +188,14 @@ class TransactionalStore(WorkingStore[C]):
             return [each for each in wanted if self._tables.jobs.take(connection, each, until)]
 
     @repeated
+    def spare_reads(self, url: str, number: int, *, now: datetime, pace: Pace) -> None:
+        """Let others have so many turns at the host of a URL that were promised and are not needed."""
+        if pace.gap:
+            host = domains.registrable(url)
+            with self._database.write() as connection:
+                queue.spare_reads(self._tables.hosts, connection, host, number, now=now, pace=pace)
+
+    @repeated
     def ask_turn(self, url: str, *, now: datetime, gap: timedelta) -> datetime | None:
         """None where a POST to the host of a URL might leave, else when to ask again."""
         with self._database.write() as connection:
