@@ -33,7 +33,7 @@ def check(ping: Ping, target: str) -> None:
         return ping(client, headers, urllib.parse.urlencode(form).encode())
 
     assert sent(ALICE, 1, {})[0] == 201
-    assert sent(ALICE, 2, {}) == (429, "120")
+    assert sent(ALICE, 2, {}) == (429, "240")
     for number, header in enumerate(SAID.items(), 3):
         assert sent(ALICE, number, dict([header]))[0] == 429, header[0]
     assert sent(BOB, 9, {"X-Forwarded-For": ALICE})[0] == 201

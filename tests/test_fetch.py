@@ -850,7 +850,8 @@ def test_past_its_budget_a_host_is_neither_looked_up_nor_connected_to(server: Se
         ("www.a.test", "a.test", False),
         ("a.test", "A.test.", False),
         ("a.test", "b.test", True),
-        ("a.test", "sub.a.test", True),
+        ("a.test", "sub.a.test", False),
+        ("a.test", "sub.b.test", True),
         ("a.test", "127.0.0.1", True),
     ],
 )

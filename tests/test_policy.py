@@ -153,3 +153,14 @@ def test_only_the_source_itself_takes_a_mention_away(reason: Reason) -> None:
 def test_what_is_to_be_a_list_is_one(make: Callable[[], object], name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^{name} must be a list of "):
         make()
+
+
+@pytest.mark.parametrize("hours", [-1, float("nan"), "24", None])
+def test_a_queue_of_no_length_is_said_so(hours: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^host_queue_hours: .* is no number of hours$"):
+        Policy(host_queue_hours=hours)
+
+
+@pytest.mark.parametrize(("hours", "longer"), [(0, 0), (1.5, 1), (float("inf"), 876_000), (1e300, 876_000)])
+def test_a_queue_may_be_as_long_as_anybody_likes(hours: float, longer: int) -> None:
+    assert Policy(host_queue_hours=hours).host_queue() >= timedelta(hours=longer)

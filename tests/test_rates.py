@@ -97,8 +97,9 @@ def test_a_rate_that_is_none_is_said_so(burst: Any, seconds: Any) -> None:
         lambda: Limits(led_burst=burst, led_seconds=seconds),
         lambda: Policy(client_burst=burst, client_seconds=seconds),
         lambda: Policy(site_burst=burst, site_seconds=seconds),
+        lambda: Policy(host_burst=burst, host_seconds=seconds),
     ):
-        with pytest.raises(ConfigurationError, match=r"^(led|client|site)_burst and \1_seconds: .* is no rate"):
+        with pytest.raises(ConfigurationError, match=r"^(led|client|site|host)_burst and \1_seconds: .* is no rate"):
             make()
 
 

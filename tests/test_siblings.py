@@ -68,8 +68,8 @@ def make(web: FakeWeb, store: Storage, clock: FakeClock) -> Make:
             settle_seconds=0, site_seconds=0, host_queue_hours=100, recheck_days=more.pop("recheck_days", 0)
         )
         retry = Retry(delays=(60.0, 600.0), jitter=0.0)
-        given: dict[str, Any] = {"store": store, "runner": External(), **more}
-        return Site(SITE, fetch=web, clock=clock, policy=policy, retry=retry, **given)
+        given: dict[str, Any] = {"store": store, "fetch": web, "runner": External(), **more}
+        return Site(SITE, clock=clock, policy=policy, retry=retry, **given)
 
     return make
 
@@ -287,6 +287,29 @@ def test_a_second_look_that_is_put_off_by_its_host_is_had_with_another(
         store.release(job, due=clock() + late, counted=False)
     site.drain()
     assert (len(web.requested), states(site, ids)) == (2, [FAILED, FAILED])
+
+
+class Slow(FakeWeb):
+    """A web whose pages come where there is time enough."""
+
+    def hurried(self, seconds: float) -> FakeWeb:
+        return FakeWeb({S: TimedOut(S, "slow")})
+
+
+def test_a_look_that_had_too_little_time_is_nobodys_last(make: Make, clock: FakeClock) -> None:
+    """Others who wait behind it have it hurry; who is looked at for the last time waits for his own."""
+    web = Slow({S: linking(1, 2)})
+    site = make(fetch=web)
+    [first] = receive(site, 1)
+    for pause in (10, 70):
+        clock.advance(pause)
+        site.drain()
+    clock.advance(580)
+    [second] = receive(site, 2)
+    clock.advance(30)
+    site.drain()
+    assert (state(site, first), state(site, second)) == (SUCCESS, (ClaimState.QUEUED, Reason.SOURCE_UNREADABLE))
+    assert web.requested == [S]
 
 
 def _subject(site: Site, id: str) -> str:

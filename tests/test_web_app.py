@@ -482,7 +482,9 @@ def limited(**policy: float) -> Site:
 
 
 @pytest.mark.parametrize(
-    "policy", [{"client_burst": 3}, {"site_burst": 3, "site_seconds": 120.0}, {"most_waiting": 3}], ids=str
+    "policy",
+    [{"client_burst": 3, "client_seconds": 120.0}, {"site_burst": 3, "site_seconds": 120.0}, {"most_waiting": 3}],
+    ids=str,
 )
 def test_each_protocol_says_in_its_own_words_that_there_were_too_many(policy: dict[str, float]) -> None:
     """protocols.md C-8, C-40, C-52; VC-61"""

@@ -84,7 +84,10 @@ class Checks:
         self._conclude(job, reading, records, before, looked, anew=anew)
 
     def _take_along(self, job: Job, record: ClaimRecord, reading: Reading, began: datetime, looked: datetime) -> int:
-        """Answer what else waits for a source that was read; how many checks. Who waits inline waits for his own."""
+        """Answer what else waits for a source that was read; how many checks. Who waits inline waits for his own.
+
+        A page that was given less than its time, and did not come, is nobody's last look.
+        """
         if self.inline or not isinstance(self.store, Gathering):
             return 0
 
@@ -106,7 +109,7 @@ class Checks:
             began=began,
             lease=self.lease,
             now=self.now,
-            patience=Patience(policy=self.policy, retry=self.retry),
+            patience=Patience(policy=self.policy, retry=self.retry, last=not (reading.hurried and reading.failed)),
             answer=answer,
         ).take_along()
         if taken:
@@ -154,8 +157,7 @@ class Checks:
 
     def _pace(self, source: str) -> Pace:
         """How fast the host of a source is read."""
-        longest = timedelta(hours=self.policy.host_queue_hours)
-        return Pace(self.policy.host_gap(source), self.policy.host_burst, longest)
+        return Pace(self.policy.host_gap(source), self.policy.host_burst, self.policy.host_queue())
 
     def _granted(self, job: Job, turn: Turn) -> bool:
         """Whether it is the turn of a source's host, so that one slow host holds one worker; put off where not."""
@@ -181,8 +183,9 @@ class Checks:
             self.store.finish_check(job, Verdict(key=job.subject, page=records[0].page, claims=(), recheck=due))
             return
         source = records[0].claim.source
-        turn = self.store.begin_read(job, source, now=now, until=now + self.lease, pace=self._pace(source))
-        if not self._granted(job, turn):
+        until, pace = now + self.lease, self._pace(source)
+        turn = self.store.begin_read(job, source, now=now, until=until, pace=pace, queues=False)
+        if not self._granted(job, upkeep.no_hurry(turn, now)):
             return
         reading = self._read(records[0].claim)
         looks = [Look(record, reading.find(record.claim)) for record in records]
@@ -223,7 +226,7 @@ class Checks:
             page = error
         for url in trail.onward:
             self.store.count_read(url, now=self.now(), pace=self._pace(url))
-        return Reading(page, self.pages, self.protocols, self.policy.excerpt_style)
+        return Reading(page, self.pages, self.protocols, self.policy.excerpt_style, hurried=hurried)
 
     def _still_linked(self, reading: Reading, records: Sequence[ClaimRecord], before: Mention) -> bool:
         """Whether the source links to the page in any way that was ever announced.

@@ -23,13 +23,53 @@ def registrable(url: str) -> str:
     return _registrable(urls.host(url))
 
 
+#: hosts of many blogs, each below a name of its own, that the list does not have
+_OF_BLOGS = frozenset(
+    [
+        "blogg.se",
+        "blogs.com",
+        "canalblog.com",
+        "cocolog-nifty.com",
+        "dreamwidth.org",
+        "edublogs.org",
+        "exblog.jp",
+        "fc2.com",
+        "ghost.io",
+        "home.blog",
+        "jimdofree.com",
+        "livedoor.blog",
+        "livejournal.com",
+        "medium.com",
+        "micro.blog",
+        "neocities.org",
+        "over-blog.com",
+        "posthaven.com",
+        "seesaa.net",
+        "skyrock.com",
+        "squarespace.com",
+        "substack.com",
+        "svbtle.com",
+        "tistory.com",
+        "tumblr.com",
+        "typepad.com",
+        "weebly.com",
+        "wordpress.com",
+        "write.as",
+    ]
+)
+
+
 @lru_cache(maxsize=1024)
 def _registrable(host: str) -> str:
     name = host.rstrip(".")
     # a host whose last label is a number is an IPv4 address in the end, or was no URL (WHATWG URL)
     if name.endswith("]") or name.rpartition(".")[2].isdigit():
         return name
-    return _suffixes().privatesuffix(name) or name
+    domain = _suffixes().privatesuffix(name) or name
+    if domain not in _OF_BLOGS:
+        return domain
+    blog = name.removesuffix(domain).rstrip(".").rpartition(".")[2]
+    return f"{blog}.{domain}" if blog not in ("", "www") else domain
 
 
 @cache

@@ -19,7 +19,7 @@ import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from linkback import __version__, urls
+from linkback import __version__, domains, urls
 from linkback.addresses import OPEN_NETWORK, Guard
 from linkback.arguments import Kind, check, function, one_of, several
 from linkback.deadline import Deadline
@@ -55,9 +55,9 @@ class Limits:
     answer to a POST. `ports` are those talked to outside the networks that were opened by name.
 
     `led_burst` hops to one host that others redirect to are made at once, and one more each `led_seconds`, GETs and
-    POSTs alike, by each `Fetcher` and in each process; 0 seconds set no limit. `www.` apart, a host's own redirects are
-    free. Raises `ConfigurationError` for ports that are no list of numbers, and for a burst and seconds that are no
-    rate.
+    POSTs alike, by each `Fetcher` and in each process; 0 seconds set no limit. All that is below one registrable domain
+    is one host, whose own redirects are free. Raises `ConfigurationError` for ports that are no list of numbers, and
+    for a burst and seconds that are no rate.
     """
 
     seconds: float = 10.0
@@ -218,8 +218,10 @@ class Fetcher:
 
     def _lead(self, page: Url, progress: Progress) -> None:
         """Count a hop to another host than was asked for; raises `TooManyRedirects` where there were too many."""
-        host = urls.site_host(page.href).rstrip(".")
-        if host != urls.site_host(progress.url).rstrip(".") and self._led.take(host):
+        if urls.site_host(page.href) == urls.site_host(progress.url):
+            return
+        host = domains.registrable(page.href)
+        if host != domains.registrable(progress.url) and self._led.take(host):
             raise TooManyRedirects(progress.url, f"too many redirects lead to {host} for now", sent=progress.sent)
 
     def _visit(self, page: Url, errand: _Errand, progress: Progress, passed: tuple[str, ...]) -> Response | Url:

@@ -21,6 +21,8 @@ from linkback.rates import check_rate
 #: how an excerpt is cut from the source: by blocks and words, or as WordPress does it
 ExcerptStyle = Literal["default", "wordpress"]
 
+#: what a number of hours without end comes to
+_LONGEST_HOURS = 1_000_000
 _HOSTS = one_of(str, 'a list of host names, such as ["spam.example"]')
 _SECONDS = one_of((int, float), "a list of seconds, such as (60.0, 600.0)")
 _RELS = one_of(str, 'a list of rel values, such as ["nofollow"]')
@@ -63,7 +65,7 @@ class Policy:
     busy_hosts: Collection[str] = ()
     own_sources: bool | None = None
     client_burst: int = 30
-    client_seconds: float = 120.0
+    client_seconds: float = 240.0
     site_burst: int = 600
     site_seconds: float = 1.2
     most_waiting: int = 100_000
@@ -72,9 +74,13 @@ class Policy:
         if self.excerpt_style not in get_args(ExcerptStyle):
             raise ConfigurationError(f"excerpt_style: there is no style {self.excerpt_style!r}")
         several("blocked_hosts", self.blocked_hosts, _HOSTS)
+        check_rate("host", self.host_burst, self.host_seconds)
         check_rate("client", self.client_burst, self.client_seconds)
         check_rate("site", self.site_burst, self.site_seconds)
         several("busy_hosts", self.busy_hosts, _HOSTS)
+        hours: object = self.host_queue_hours
+        if not (isinstance(hours, int | float) and hours >= 0):
+            raise ConfigurationError(f"host_queue_hours: {hours!r} is no number of hours")
 
     def admit(self, claim: Claim) -> None:
         """Raise `Refused(BLOCKED)` for a source we do not listen to."""
@@ -97,6 +103,10 @@ class Policy:
         """How long it takes until one more page may be read from a source's host; nothing where that has no limit."""
         busy = _among(urls.host(source), self.busy_hosts)
         return timedelta(0) if busy else timedelta(seconds=self.host_seconds)
+
+    def host_queue(self) -> timedelta:
+        """How long a new claim may have to wait until a page of its source's host may be read."""
+        return timedelta(hours=min(self.host_queue_hours, _LONGEST_HOURS))
 
     def status(self, backlink: Backlink) -> Status:
         """The status of a newly verified mention."""

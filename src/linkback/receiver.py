@@ -173,7 +173,7 @@ class Reading:
     """One reading of a source, and what it answers to the claims of one pair: each different question is asked once.
 
     `page` is the source, or why it could not be read; `pages` are those of the site, `protocols` those it speaks,
-    `excerpt_style` is how it cuts excerpts.
+    `excerpt_style` is how it cuts excerpts, `hurried` whether the source had less than its whole time.
     """
 
     def __init__(
@@ -183,13 +183,21 @@ class Reading:
         protocols: Mapping[str, Protocol],
         excerpt_style: ExcerptStyle = "default",
         kept: _Kept | None = None,
+        *,
+        hurried: bool = False,
     ) -> None:
         self._page = page
+        self.hurried = hurried
         self._kept = kept
         self._pages = pages
         self._protocols = protocols
         self._excerpt_style = excerpt_style
         self._known: dict[tuple[bool, str, str], Backlink | Exception] = {}
+
+    @property
+    def failed(self) -> bool:
+        """Whether the source could not be read."""
+        return isinstance(self._page, LinkbackError)
 
     def anew(self) -> Reading:
         """The same page, for the claims of another pair."""

@@ -42,9 +42,13 @@ class Patience:
 
     policy: Policy
     retry: Retry
+    #: whether this look may be a claim's last
+    last: bool = True
 
     def ended(self, record: ClaimRecord, attempts: int, by: datetime) -> bool:
         """Whether it has, by a time, for a claim; one that nobody has looked at had none to have."""
+        if not self.last and attempts >= len(self.retry.delays):
+            return False
         if record.checked is None:
             return True
         return record.checked < by and record.checked + self._after(record.reason, attempts) <= by

@@ -7,15 +7,18 @@ Rule 2: trouble on the way takes nothing away, however long it lasts, and is not
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from linkback.errors import Reason
-from linkback.model import Backlink, Mention, Status
+from linkback.model import Backlink, Mention, Status, Turn
 from linkback.policy import Policy, judge, takes_away
 
 GRACE = timedelta(days=1)
+#: a turn that comes later than this was denied by the host's budget; and within what time such a look is made
+_SOON, _SPREAD = timedelta(minutes=1), timedelta(hours=6)
 #: nobody sees these, so nobody misses them; they may be shown again one day
 UNSEEN = frozenset({Status.REJECTED, Status.SPAM})
 
@@ -28,6 +31,13 @@ def due(policy: Policy, mention: Mention | None, now: datetime) -> datetime | No
     failures = (mention.missing_since, mention.lost_since)
     fresh = any(since is not None and now - since < GRACE for since in failures)
     return now + (GRACE if fresh else timedelta(days=policy.recheck_days))
+
+
+def no_hurry(turn: Turn, now: datetime) -> Turn:
+    """A turn at a host, some time later where its budget is used up: a thousand old mentions must not stand in line."""
+    if turn.granted or turn.due is None or turn.due - now < _SOON:
+        return turn
+    return replace(turn, due=turn.due + random.uniform(0, 1) * _SPREAD)  # noqa: S311 - spreading load
 
 
 def fails(before: Mention, found: Sequence[Backlink | Exception], now: datetime) -> tuple[Mention, bool]:

@@ -89,11 +89,14 @@ class Storage(typing.Protocol):
         owed anew. `due` None says that another worker has the job by now.
         """
 
-    def begin_read(self, job: Job, url: str, *, now: datetime, until: datetime, pace: Pace = UNPACED) -> Turn:
+    def begin_read(
+        self, job: Job, url: str, *, now: datetime, until: datetime, pace: Pace = UNPACED, queues: bool = True
+    ) -> Turn:
         """Before a source is read: whether its host may be read now, or when to try again.
 
         It may where no other page of it is being read and what was read of it leaves room by the `pace`. Then it is
-        held, until `until` at most or the end of the job.
+        held, until `until` at most or the end of the job. Where it may not, the job has that time to itself if it
+        `queues`, as for a claim that somebody waits for.
         """
 
     def begin_check(

@@ -38,15 +38,18 @@ class Answer:
     row: dict[str, Any]
 
 
-def ask(row: Any, job: Job, *, now: datetime, until: datetime, pace: Pace) -> Answer:
-    """What the row of a host, None where there is none, answers to a job that would read a page of it until a time."""
+def ask(row: Any, job: Job, *, now: datetime, until: datetime, pace: Pace, queues: bool = True) -> Answer:
+    """What the row of a host, None where there is none, answers to a job that would read a page of it until a time.
+
+    One that does not get its turn and `queues` takes the next slot; another is told when the next is, and leaves it.
+    """
     busy = row is not None and turns.is_busy(row, now)
     if not pace.gap:
         return Answer(not busy, None, {} if busy else turns.held(job, until))
     paid, slot = _times(row, now, pace)
     ahead = _ahead(pace)
     if paid > now + ahead:
-        return Answer(False, slot - ahead + _slack(pace), {"next_slot": slot + pace.gap})
+        return Answer(False, slot - ahead + _slack(pace), {"next_slot": slot + pace.gap} if queues else {})
     if busy:
         return Answer(False, None, {})
     return Answer(True, None, {**counted(row, now=now, pace=pace), **turns.held(job, until)})

@@ -139,13 +139,24 @@ def begin(
 
 
 def begin_read(
-    hosts: Hosts[C], connection: C, host: str, job: Job, *, now: datetime, until: datetime, pace: Pace
+    hosts: Hosts[C],
+    connection: C,
+    host: str,
+    job: Job,
+    *,
+    now: datetime,
+    until: datetime,
+    pace: Pace,
+    queues: bool = True,
 ) -> Turn:
-    """Let a page of a host be read at `now`, or say when to ask again: one at a time, and by the pace."""
+    """Let a page of a host be read at `now`, or say when to ask again: one at a time, and by the pace.
+
+    What is read has a place in the queue of those who wait for a turn where it `queues`.
+    """
     finish(hosts, connection, job)
     name = turns.read_from(host)
     row = hosts.locked(connection, name)
-    answer = budget.ask(row, job, now=now, until=until, pace=pace)
+    answer = budget.ask(row, job, now=now, until=until, pace=pace, queues=queues)
     if row is None:
         hosts.add(connection, name, {"next_slot": now, "free_at": now, **answer.row})
     elif answer.row:

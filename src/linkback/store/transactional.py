@@ -134,11 +134,13 @@ class TransactionalStore(WorkingStore[C]):
             return Turn(False, self._owed(connection, delivery.id, since=delivery.revision) or now)
 
     @repeated
-    def begin_read(self, job: Job, url: str, *, now: datetime, until: datetime, pace: Pace = UNPACED) -> Turn:
+    def begin_read(
+        self, job: Job, url: str, *, now: datetime, until: datetime, pace: Pace = UNPACED, queues: bool = True
+    ) -> Turn:
         """Before a source is read: whether its host may be read now, or when to try again."""
-        host = domains.registrable(url)
+        host, hosts = domains.registrable(url), self._tables.hosts
         with self._database.write(job.subject) as connection:
-            return queue.begin_read(self._tables.hosts, connection, host, job, now=now, until=until, pace=pace)
+            return queue.begin_read(hosts, connection, host, job, now=now, until=until, pace=pace, queues=queues)
 
     @repeated
     def begin_check(
