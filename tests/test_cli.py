@@ -188,7 +188,7 @@ def test_send_tells_every_page_that_the_source_links_to(
         (post(blog, "/b"), "webmention", "accepted"),
     ]
     assert {"source", "endpoint", "code", "detail"} <= ran.rows[0].keys()
-    assert blog.drain() == 2
+    assert blog.drain() == 1, "one look at the source is for both"
     assert len(blog.mentions()) == 2
 
 
@@ -441,12 +441,12 @@ def test_moderate_decides(stored: str, blog: Site, capsys: pytest.CaptureFixture
 
 
 def test_recheck_has_a_source_looked_at_again(stored: str, blog: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    before = [mention.checked for mention in blog.mentions()]
+    before = {mention.id: mention.checked for mention in blog.mentions()}
     ran = Ran(capsys, "recheck", "1", "--database", stored)
     assert (ran.code, ran.out, ran.err) == (0, "", "linkback: the source of 1 will be looked at again\n")
     blog.drain()
-    after = [mention.checked for mention in blog.mentions()]
-    assert (after[0] > before[0], after[1] == before[1]) == (True, True)
+    after = {mention.id: mention.checked for mention in blog.mentions()}
+    assert (after["1"] > before["1"], after["2"] == before["2"]) == (True, True)
     ran = Ran(capsys, "recheck", "99", "2", "--database", stored)
     assert (ran.code, "no mention 99" in ran.err, "the source of 2" in ran.err) == (1, True, True)
 

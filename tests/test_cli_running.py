@@ -220,7 +220,7 @@ def test_drain_says_which_deliveries_did_not_arrive(database: str, capsys: pytes
     post = f"{OURS}post"
     with (
         served(pages({"/": "<p>no endpoint", "/no": "<link rel=webmention href=/none>"})) as there,
-        Site(OURS, store=database, runner=External()) as site,
+        Site(OURS, store=database, fetch=Fetcher(allow=LOOPBACK), runner=External()) as site,
     ):
         closed, refusing, silent = "http://10.1.2.3/x", f"{there}/no", f"{there}/"
         site.publish(post, "".join(f"<a href='{target}'>x</a>" for target in (closed, refusing, silent)))

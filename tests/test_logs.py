@@ -19,7 +19,18 @@ LEVELS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 COMMANDS = "a\r\n127.0.0.1 - - forged\x1b[31m\x00\x85\u2028\u202e\u200b\ud800b"
 ESCAPED = r"a\r\n127.0.0.1 - - forged\x1b[31m\x00\x85\u2028\u202e\u200b\ud800b"
 
-log = logs.named(__name__)
+
+def ours() -> logging.Logger:
+    """A logger as Python makes it: a framework that was imported may have put another class in its place."""
+    theirs = logging.getLoggerClass()
+    logging.setLoggerClass(logging.Logger)
+    try:
+        return logs.named(__name__)
+    finally:
+        logging.setLoggerClass(theirs)
+
+
+log = ours()
 
 
 class Wild:

@@ -27,7 +27,7 @@ def make(home: str, store: str, runner: Runner | None = None) -> site.Site:
         store=store,
         fetch=Fetcher(allow=LOOPBACK, user_agent=f"worker/{os.getpid()}"),
         policy=Policy(settle_seconds=0, recheck_days=0),
-        outgoing=Outgoing(host_seconds=0),
+        outgoing=Outgoing(host_seconds=0, most_told_a_host=100),
         retry=Retry(delays=(1.0, 1.0, 1.0)),
         runner=runner,
     )

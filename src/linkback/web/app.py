@@ -45,6 +45,8 @@ _COMBINED = frozenset({"", "/"})
 #: what a static page loads from us, and how long a browser may keep it before it asks again
 _FILES = {"/linkback.js": "text/javascript; charset=utf-8", "/thread.css": "text/css; charset=utf-8"}
 _FRESH = ("Cache-Control", "public, max-age=3600")
+#: values of Content-Encoding that pack nothing; some senders name their charset there
+_NO_CODINGS = frozenset({"", "identity", "utf-8", "utf8"})
 #: numbers of more digits are beyond any body, and int() refuses thousands of them
 _MOST_DIGITS = 12
 #: what may stand before a document in any Unicode encoding: blanks, byte order marks, the zeros of UTF-16
@@ -246,7 +248,7 @@ def _without_body(request: Request, max_body: int) -> Response | None:
     if len(request.body) < int(digits or "0"):
         return _text(400, "the body is shorter than announced\n")
     codings = ",".join(request.header_all("Content-Encoding")).lower().split(",")
-    if any(coding.strip() not in ("", "identity") for coding in codings):
+    if any(coding.strip() not in _NO_CODINGS for coding in codings):
         # what a few bytes unpack to may be a thousand times as long
         return _text(415, "a body is taken as it is, without a coding\n", ("Accept-Encoding", "identity"))
     return None
