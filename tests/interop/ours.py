@@ -92,7 +92,7 @@ def listening(folder: Path, runner: Runner | None = None) -> Iterator[Blog]:
     with served(application) as url:
         fetch = Held(Fetcher(allow=LOOPBACK))
         # no waiting before the first look nor before the second, so that a test sees the end of both
-        policy = Policy(settle_seconds=0, second_look_seconds=0, recheck_days=0)
+        policy = Policy(settle_seconds=0, second_look_seconds=0, recheck_days=0, host_seconds=0)
         store = f"sqlite:///{folder / 'blog.db'}"
         with Site(url, store=store, fetch=fetch, policy=policy, resolve=_resolve, runner=runner) as site:
             wrapped.append(site.wsgi(_page))

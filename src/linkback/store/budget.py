@@ -5,7 +5,7 @@ Rule 1: `free_at` of a row that is read from is the theoretical arrival time: wh
         begin more than burst + t / gap of them, wherever that time is laid. What a redirect leads to is counted when
         that is known, so the redirects of the last of them may come on top.
 Rule 2: `next_slot` is never before it. A slot is promised once, and who finds the bucket empty gets the next one: so he
-        comes back when he may read, and not before.
+        comes back when he may read, and not before. Looks at old mentions take none: they are in nobody's way.
 Rule 3: values in, values out.
 """
 
