@@ -29,10 +29,27 @@ T = "https://t.example/post"
 @pytest.mark.parametrize(
     ("source", "seconds"),
     [
+        ("http://127.0.0.1:8000/a", 0),
+        ("http://[::1]/a", 0),
+        ("http://10.1.2.3/a", 0),
+        ("http://localhost:8000/a", 0),
+        ("http://nas/a", 0),
+        ("http://8.8.8.8/a", 90),
+        ("http://localhost.example/a", 90),
+    ],
+)
+def test_private_hosts_are_not_held_to_the_budget(source: str, seconds: float) -> None:
+    """Only their operator can open them, for whom they are no third party."""
+    assert Policy().host_gap(source) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("source", "seconds"),
+    [
         ("https://brid.gy/post/1", 0),
         ("https://www.BRID.gy.:8443/post/1", 0),
         ("https://notbrid.gy/", 90),
-        ("https://gy/", 90),
+        ("https://b.gy/", 90),
         ("https://s.example/", 90),
     ],
 )

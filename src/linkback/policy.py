@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 
-from linkback import urls
+from linkback import addresses, urls
 from linkback.arguments import one_of, several
 from linkback.errors import Blocked, ConfigurationError, FetchError, NoBacklink, Reason, Refused, SourceGone
 from linkback.model import Backlink, Claim, Status
@@ -42,8 +42,9 @@ class Policy:
 
     Of one host, which is all that is below one registrable domain, `host_burst` pages are read at once and one more
     each `host_seconds`, whatever they are read for: by default never more than 60 in an hour. With 0 seconds there is
-    no such limit, nor for `busy_hosts` and their subdomains, as a service that speaks for many blogs; one page at a
-    time they are read all the same. A claim is refused for now whose source could not be read in `host_queue_hours`.
+    no such limit, nor for private hosts, nor for `busy_hosts` and their subdomains, as a service that speaks for many
+    blogs; one page at a time they are read all the same. A claim is refused for now whose source could not be read in
+    `host_queue_hours`.
 
     Pings are taken from one client, an IPv4 address or the /64 of an IPv6 one, `client_burst` at once and one more each
     `client_seconds`; claims from all of them likewise by `site_burst` and `site_seconds` (C-8). With 0 seconds there is
@@ -100,9 +101,13 @@ class Policy:
             raise Refused(Reason.BLOCKED, f"{source} is our own, and {why}: Policy(own_sources=True) has it checked")
 
     def host_gap(self, source: str) -> timedelta:
-        """How long it takes until one more page may be read from a source's host; nothing where that has no limit."""
-        busy = _among(urls.host(source), self.busy_hosts)
-        return timedelta(0) if busy else timedelta(seconds=self.host_seconds)
+        """How long it takes until one more page may be read from a source's host; nothing where that has no limit.
+
+        A host that is private by its name is none of a third party: only its operator can open it.
+        """
+        host = urls.host(source)
+        free = addresses.is_private(host) or _among(host, self.busy_hosts)
+        return timedelta(0) if free else timedelta(seconds=self.host_seconds)
 
     def host_queue(self) -> timedelta:
         """How long a new claim may have to wait until a page of its source's host may be read."""
