@@ -6,6 +6,7 @@ for the registrable domain. Where others register names below one of his, as wit
 
 from __future__ import annotations
 
+import threading
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ def registrable(url: str) -> str:
     return _registrable(urls.host(url))
 
 
+_reading = threading.Lock()
 #: hosts of many blogs, each below a name of its own, that the list does not have
 _OF_BLOGS = frozenset(
     [
@@ -65,7 +67,10 @@ def _registrable(host: str) -> str:
     # a host whose last label is a number is an IPv4 address in the end, or was no URL (WHATWG URL)
     if name.endswith("]") or name.rpartition(".")[2].isdigit():
         return name
-    domain = _suffixes().privatesuffix(name) or name
+    # not by every thread of a server at once (durable receive)
+    with _reading:
+        suffixes = _suffixes()
+    domain = suffixes.privatesuffix(name) or name
     if domain not in _OF_BLOGS:
         return domain
     blog = name.removesuffix(domain).rstrip(".").rpartition(".")[2]
