@@ -47,7 +47,7 @@ GOALS = (
 
 def fill(store: str, hosts: Farm, checks: int) -> None:
     """Receive claims for sources on all hosts in turn, and leave their checks due."""
-    with Site(BLOG, store=store, policy=Policy(settle_seconds=0), runner=External()) as site:
+    with Site(BLOG, store=store, policy=Policy(settle_seconds=0, site_seconds=0), runner=External()) as site:
         claims = [
             Claim("webmention", f"http://{hosts.host(number % HOSTS)}/note/{number}", TARGET)
             for number in range(checks)

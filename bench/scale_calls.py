@@ -11,7 +11,7 @@ from typing import Any
 
 from linkback import urls
 from linkback.model import Claim, ClaimState, Job, JobKind, Mention, Outcome, Status
-from linkback.store import ClaimRecord, Edit, Pace, Storage, Verdict
+from linkback.store import ClaimRecord, Edit, Overtaking, Pace, Storage, Verdict
 from linkback.store.keys import digest
 
 #: one call, as a generator: it prepares, gives what is to be timed, and is sent the result to tidy up after
@@ -71,6 +71,14 @@ class Calls:
         of = site()
         (job,) = yield lambda: self.lease(of, kind)
         self.store.release(job, due=self.now - timedelta(hours=1 if job.kind is JobKind.DELIVER else 0, minutes=1))
+
+    def overtaking(self, site: Callable[[], str | None]) -> Step:
+        """Take a due job of those that were made last, where one of them is due, and give it back."""
+        of = site()
+        store = self.store
+        assert isinstance(store, Overtaking)
+        found = yield lambda: store.lease_newest(self.now, self.now + _LEASE, site=of)
+        self.store.release(*found, due=self.now - timedelta(minutes=1))
 
     def add_claim(self) -> Step:
         """A claim about a new pair."""
@@ -179,6 +187,9 @@ class Calls:
             "lease, of one kind": lambda: self.leasing(any_site, JobKind.CHECK),
             "lease, of one site and kind": lambda: self.leasing(self.site, JobKind.CHECK),
             "lease, of the big site and one kind": lambda: self.leasing(self.big, JobKind.CHECK),
+            "lease_newest, of any site": lambda: self.overtaking(any_site),
+            "lease_newest, of one site": lambda: self.overtaking(self.site),
+            "lease_newest, of the big site": lambda: self.overtaking(self.big),
             "due, a thousand of any site": lambda: self.reading(lambda: lambda: store.due(self.now, limit=1_000)),
             "checks_due, a thousand of one site": lambda: self.reading(
                 lambda: self.for_site(lambda of: store.checks_due(self.now, site=of, most=1_000))

@@ -18,9 +18,9 @@ T = TypeVar("T")
 
 
 @contextlib.contextmanager
-def served(app: WSGIApplication, *, proxies: Iterable[str] = ()) -> Iterator[str]:
+def served(app: WSGIApplication, *, proxies: Iterable[str] = (), host: str = "127.0.0.1") -> Iterator[str]:
     """Serve an application from a thread; gives its URL. `proxies` are those that are believed."""
-    server = Server(app, "127.0.0.1:0", proxies=proxies)
+    server = Server(app, f"{host}:0", proxies=proxies)
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
     try:

@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from linkback.addresses import Guard, client_key, is_network, is_private, is_public, parse
+from linkback.addresses import Guard, client_key, exposed, is_network, is_private, is_public, parse
 from linkback.errors import ConfigurationError
 
 #: first and last address of every closed IPv4 range, with the public neighbours on either side ("" where closed too)
@@ -199,3 +199,36 @@ def test_a_client_counts_as_its_address_or_its_network(address: str, key: str) -
 )
 def test_a_network_is_told_from_other_texts(name: str, found: bool) -> None:
     assert is_network(name) is found
+
+
+ITSELF, CLOUD = "this machine itself", "what a cloud tells this machine alone, as its keys"
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        ("0.0.0.0/0", "every address of IPv4 that this machine reaches, its own too"),
+        ("::/0", "every address of IPv6 that this machine reaches, its own too"),
+        ("127.0.0.0/8", ITSELF),
+        ("127.0.0.1/32", ITSELF),
+        ("127.0.0.2/32", ""),
+        ("::1/128", ITSELF),
+        ("::/64", ITSELF),
+        ("169.254.0.0/16", CLOUD),
+        ("169.254.169.254/32", CLOUD),
+        ("169.254.169.255/32", ""),
+        ("0.0.0.0/1", ITSELF),
+        ("128.0.0.0/1", CLOUD),
+        ("10.0.0.0/8", ""),
+        ("fd00::/8", ""),
+    ],
+)
+def test_what_a_network_opens_of_this_machine_is_said_in_words(network: str, words: str) -> None:
+    assert exposed(ipaddress.ip_network(network)) == words
+
+
+def test_a_guard_says_what_it_opened_and_what_opens_more() -> None:
+    guard = Guard(["10.0.0.0/8", "::ffff:192.168.0.0/112"], "--allow-network")
+    assert guard.opened == (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("192.168.0.0/16"))
+    assert guard.opener("::1/128") == "--allow-network ::1/128"
+    assert Guard().opener("::1/128") == 'Fetcher(allow=["::1/128"])'

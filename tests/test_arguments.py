@@ -120,6 +120,7 @@ def test_every_argument_of_a_site_is_looked_at() -> None:
     assert {name for name, _, _ in WRONG} == set(inspect.signature(Site).parameters)
 
 
+CLIENT, NO_RATE = "client_burst and client_seconds", "is no rate; one without a limit has 0 seconds"
 OTHERS: list[tuple[str, object, str]] = [
     ("sites", 5, "sites must be a list of Sites, or a function from a URL to one, not 5"),
     ("sites", BOB, f"sites must be a list of Sites, or a function from a URL to one, not '{BOB}'"),
@@ -132,6 +133,8 @@ OTHERS: list[tuple[str, object, str]] = [
     ),
     ("protocols", "webmention", f"{PROTOCOLS}, not 'webmention'"),
     ("runner", "external", f"{RUNNER}'external'"),
+    ("client_burst", 0, f"{CLIENT}: 0 at once, then one each 240.0 s, {NO_RATE}"),
+    ("client_seconds", "1", f"{CLIENT}: 30 at once, then one each '1' s, {NO_RATE}"),
     ("clock", later, f"clock {ASYNC}"),
     ("pause", 5, "pause must be a function that waits some seconds, not 5"),
 ]

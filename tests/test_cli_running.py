@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import platform
 import re
 import signal
 import subprocess
@@ -386,3 +387,73 @@ def test_a_claim_that_was_laid_aside_says_so_and_is_not_revived_by_a_stranger(st
     assert caught.value.reason is Reason.UNAVAILABLE
     assert parked(store) == [(JobKind.CHECK, job.subject)]
     assert site.drain() == 0
+
+
+HEAPS = f"""
+import ctypes, pathlib, threading
+from linkback import Site
+from linkback.jobs import External
+def blog():
+    libc, all_there = ctypes.CDLL(None), threading.Barrier(21)
+    libc.fopen.restype = libc.malloc.restype = ctypes.c_void_p
+    def take():
+        libc.malloc(5_000)
+        all_there.wait()
+    threads = [threading.Thread(target=take) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    all_there.wait()
+    file = ctypes.c_void_p(libc.fopen(b"heaps.xml", b"w"))
+    libc.malloc_info(0, file)
+    libc.fclose(file)
+    return Site("{OURS}", store="sqlite://", runner=External())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the heaps are those of glibc")
+@pytest.mark.parametrize(("given", "most"), [("", 2), ("6", 6)])
+@pytest.mark.parametrize("command", [("serve", "--bind", "127.0.0.1:0"), ("worker",)], ids=["serve", "worker"])
+def test_threads_share_few_heaps_unless_the_environment_says_how_many(
+    command: tuple[str, ...], given: str, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each keeps the room that the largest pages took (security.md, goal G-E)."""
+    (tmp_path / "heaps.py").write_text(HEAPS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    if given:
+        monkeypatch.setenv("MALLOC_ARENA_MAX", given)
+    with running(tmp_path, *command, "--app", "heaps:blog"):
+        assert (tmp_path / "heaps.xml").read_text().count("<heap nr=") == most
+
+
+LARGE = f"""
+import ctypes, pathlib
+from linkback import Site
+from linkback.jobs import External
+def blog():
+    libc, word = ctypes.CDLL(None), ctypes.sizeof(ctypes.c_size_t)
+    libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    libc.free(libc.malloc(1_000_000))
+    # a bit of the word before it tells that it is no heap's
+    large = ctypes.c_size_t.from_address(libc.malloc(900_000) - word).value
+    pathlib.Path("large").write_text("apart" if large & 2 else "in a heap")
+    return Site("{OURS}", store="sqlite://", runner=External())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the heaps are those of glibc")
+@pytest.mark.parametrize(("given", "where"), [("", "apart"), ("2000000", "in a heap")])
+@pytest.mark.parametrize("command", [("serve", "--bind", "127.0.0.1:0"), ("worker",)], ids=["serve", "worker"])
+def test_what_is_large_stays_out_of_the_heaps_unless_the_environment_says_so(
+    command: tuple[str, ...], given: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else small things that stay come to lie between large ones that went (security.md, goal G-E)."""
+    (tmp_path / "large_ones.py").write_text(LARGE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.delenv("MALLOC_MMAP_THRESHOLD_", raising=False)
+    if given:
+        monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", given)
+    with running(tmp_path, *command, "--app", "large_ones:blog"):
+        assert (tmp_path / "large").read_text() == where

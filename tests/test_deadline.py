@@ -7,6 +7,7 @@ import socket
 import threading
 import warnings
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -119,6 +120,34 @@ def test_calls_that_hang_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         Deadline(0.05).run(lambda: pytest.fail("there was no thread for this"))
     free.set()
     assert Deadline(20).run(lambda: 1) == 1
+
+
+def test_thirty_two_calls_may_hang_and_the_next_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_watchdog", module._watchdog)
+    monkeypatch.setattr(module, "_calls", module._calls)
+    module._renew()
+    free = threading.Event()
+    for _ in range(32):
+        with pytest.raises(TimeoutError, match="no result"):
+            Deadline(0.01).run(free.wait)
+    with pytest.raises(TimeoutError, match="no thread was free"):
+        Deadline(0.01).run(free.wait)
+    free.set()
+    assert Deadline(20).run(lambda: 1) == 1
+
+
+@pytest.mark.parametrize(("after", "left"), [(0.0, 10.0), (9.75, 0.25), (10.0, 0.0), (10.25, 0.0)])
+def test_time_is_up_at_its_end_and_not_before(after: float, left: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
+    deadline = Deadline(10)
+    now += after
+    assert deadline.passed is (left == 0)
+    if left:
+        assert deadline.remaining() == left
+    else:
+        with pytest.raises(TimeoutError, match="after 10 s"):
+            deadline.remaining()
 
 
 def test_a_system_without_threads_is_an_os_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,11 @@ from tests.test_architecture import loaded_by
         ("http://192.0.2.7:8080/", "192.0.2.7"),
         ("http://0xC0.0.2.7/", "192.0.2.7"),
         ("http://192.0.2.7./", "192.0.2.7"),
-        ("http://[2001:DB8::1]:8080/", "[2001:db8::1]"),
+        # who has one of a network has all of them, and an IPv4 address inside another is that one
+        ("http://[2001:DB8::1]:8080/", "2001:db8::/64"),
+        ("http://[2001:DB8::ffff:1]/", "2001:db8::/64"),
+        ("http://[::ffff:192.0.2.7]/", "192.0.2.7"),
+        ("http://[64:ff9b::192.0.2.7]/", "192.0.2.7"),
         ("http://a..victim.example/", "a..victim.example"),
         ("http://../", ""),
         ("no URL", ""),

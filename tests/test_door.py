@@ -1,5 +1,6 @@
 """A name is resolved once, every answer is judged, and only a judged address is dialled."""
 
+import contextlib
 import socket
 import typing
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from linkback.addresses import Guard
 from linkback.deadline import Deadline
 from linkback.door import Door, Peer, Progress, tls_context
 from linkback.errors import Blocked, ConfigurationError
+from linkback.fetch import Limits
 
 PORT = 8080
 
@@ -168,6 +170,23 @@ def test_a_port_that_is_not_listed_is_refused_before_any_look_up_that_could_not_
     assert len(names.asked) == lookups
 
 
+@pytest.mark.parametrize(
+    ("port", "opened"),
+    [
+        *((79, False), (80, True), (81, False)),
+        *((442, False), (443, True), (444, False)),
+        *((8079, False), (8080, True), (8081, False)),
+        *((8442, False), (8443, True), (8444, False)),
+    ],
+)
+def test_by_default_four_ports_are_open_and_none_beside_them(port: int, opened: bool) -> None:
+    door = Dialled(guard=Guard(), ports=Limits().ports, connect=3.0, resolver=Names("8.8.8.8"))
+    progress = Progress(f"http://a.test:{port}/", Deadline(20))
+    with contextlib.nullcontext() if opened else pytest.raises(Blocked, match=f"port {port} of a.test"):
+        door.open(Peer("a.test", port, secure=False), progress).close()
+    assert Dialled.dialled == (["8.8.8.8"] if opened else [])
+
+
 def test_in_a_network_opened_by_name_any_port_goes() -> None:
     assert dial(Names("10.0.0.1"), "a.test", port=5000, allow=("10.0.0.0/8",)) == ["10.0.0.1"]
 
@@ -187,6 +206,26 @@ def test_a_connection_that_comes_after_the_deadline_is_not_made() -> None:
             door.open(Peer("127.0.0.1", port, secure=False), Progress("u", deadline))
         with pytest.raises(BlockingIOError):
             canary.accept()
+
+
+class Opened(Dialled):
+    """Keeps the sockets that it opened."""
+
+    __slots__ = ()
+    opened: typing.ClassVar[list[socket.socket]] = []
+
+    def _dial(self, address: str, peer: Peer, progress: Progress) -> socket.socket:
+        self.opened.append(super()._dial(address, peer, progress))
+        return self.opened[-1]
+
+
+def test_a_connection_that_tls_cannot_be_set_up_on_is_closed() -> None:
+    door = Opened(
+        guard=Guard(), ports=frozenset({443}), connect=3.0, resolver=Names("8.8.8.8"), ca_file="/it/is/no/longer/there"
+    )
+    with pytest.raises(ConfigurationError, match="no/longer"):
+        door.open(Peer("a.test", 443, secure=True), Progress("https://a.test/", Deadline(20)))
+    assert [sock.fileno() for sock in Opened.opened] == [-1]
 
 
 @pytest.mark.parametrize("content", [None, "no certificates"])

@@ -1,6 +1,7 @@
 """An answer is framed for certain or not at all, a cut body is never a whole one, and no foreign error leaks."""
 
 import gzip
+import itertools
 import socket
 import ssl
 import subprocess
@@ -282,6 +283,38 @@ def test_small_chunks_are_not_held_against_a_page(size: int, count: int) -> None
 def test_the_trimmings_of_chunks_are_bounded(body: bytes, words: str, step: int) -> None:
     with pytest.raises(h11.RemoteProtocolError, match=words):
         read(ok(TE, body=body), step)
+
+
+def _with_extension(size: int) -> bytes:
+    """A chunked body with one line of so many bytes, its end included."""
+    return b"1;" + b"e" * (size - 4) + b"\r\nx\r\n0\r\n\r\n"
+
+
+def _with_trailers(size: int) -> bytes:
+    return b"1\r\nx\r\n0\r\nT: " + b"u" * (size - 7) + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize("body", [_with_extension, _with_trailers])
+def test_a_line_of_a_chunked_body_ends_within_its_limit(body: typing.Callable[[int], bytes]) -> None:
+    """To its last byte, where it comes byte by byte; what comes at once is looked at together."""
+    for step, length in itertools.product((1, 100, 4096, 65_536), (1, 3000, 5000)):
+        before = chunked(b"y" * length, end=b"")
+        assert read(ok(TE, body=before + body(MAX_LINE + 1)), step).body == b"y" * length + b"x"
+        with pytest.raises(h11.RemoteProtocolError, match="too long"):
+            read(ok(TE, body=before + body(2 * MAX_LINE + 1)), step)
+    with pytest.raises(h11.RemoteProtocolError, match="too long"):
+        read(ok(TE, body=body(MAX_LINE + 2)), 1)
+
+
+@pytest.mark.parametrize("step", [1000, 65_536])
+@pytest.mark.parametrize(("packed", "truncated"), [(100 + 65_536, False), (100 + 65_537, True)])
+def test_packed_bytes_that_come_to_nothing_are_taken_up_to_the_slack(packed: int, truncated: bool, step: int) -> None:
+    """On top of the limit, here 100: coding makes no honest page longer than it is."""
+    page = gzip.compress(b"hello")
+    data = ok("Content-Encoding: gzip", body=page + b"\0" * (packed - len(page)))
+    with Exchange(typing.cast("socket.socket", Wire(data, step)), Progress("u", Deadline(60))) as exchange:
+        exchange.request("GET", "/", HOST, None)
+        assert exchange.read(100) == (b"hello", truncated)
 
 
 def test_a_body_is_cut_at_the_limit_and_says_so() -> None:

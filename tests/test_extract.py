@@ -84,6 +84,20 @@ def test_title_vectors(head: str, title: str) -> None:
     assert read(f"{head}<p>{LINK}</p>").title == title
 
 
+@pytest.mark.parametrize(
+    ("field", "most", "body"),
+    [
+        ("title", 250, "<title>{}</title><p>{link}</p>"),
+        ("author", 100, "<meta name=author content={}><p>{link}</p>"),
+        ("excerpt", 500, "<div class=h-entry><a class=u-in-reply-to href={target}>to</a><p class=e-content>{}</div>"),
+    ],
+)
+def test_what_a_page_says_is_kept_up_to_its_limit(field: str, most: int, body: str) -> None:
+    for length, kept in ((most, "x" * most), (most + 1, "x" * most + "…")):
+        said = getattr(read(body.format("x" * length, link=LINK, target=T)), field)
+        assert (said.name if field == "author" else said) == kept
+
+
 def test_title_vector_31_has_no_nul_and_no_surrogate() -> None:
     title = read(f"<title>a\0b&#xD800;c&#0;d</title>{LINK}").title
     assert title.replace("\ufffd", "") == "abcd"

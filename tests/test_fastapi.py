@@ -26,7 +26,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
 
-from linkback import Claim, ConfigurationError, Policy, Site, Sites, Status, StoreError, open_store
+from linkback import Claim, ConfigurationError, Policy, Site, Sites, Status, StoreError, open_store, startup
 from linkback.adapters import asgi
 from linkback.adapters import fastapi as adapter
 from linkback.adapters.fastapi import AsyncSite, current_site, install
@@ -281,10 +281,10 @@ def test_each_trouble_is_logged_once_when_the_application_starts(
     site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     found = [Trouble("worker", "nobody works", "start one"), Trouble("database", "it is locked", "see it")]
-    monkeypatch.setattr(asgi, "troubles", lambda site: found)
+    monkeypatch.setattr(startup, "of_records", lambda site, worker: found)
     with served_by_uvicorn(installed(site), lifespan="on") as url:
         read(f"{url}/linkback/healthz")
-    assert [record.message for record in caplog.records if record.name == asgi.__name__] == [
+    assert [record.message for record in caplog.records if record.name == startup.__name__] == [
         str(each) for each in found
     ]
 

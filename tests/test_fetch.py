@@ -264,6 +264,21 @@ def test_a_post_keeps_its_headers_and_body_but_not_its_framing(server: Server, f
     ]
 
 
+FRAMING = ("Host", "Connection", "Content-Length", "Transfer-Encoding", "Accept-Encoding", "Expect", "Upgrade")
+
+
+@pytest.mark.parametrize("name", FRAMING)
+def test_what_frames_a_request_is_never_the_callers(name: str, server: Server, fetcher: Fetcher) -> None:
+    given = ((name, "1"), (name.lower(), "2"), ("X-A", "kept"))
+    fetcher.get(server.url(), headers=given)
+    fetcher.send(Request("POST", server.url(), given, b"a=b"))
+    for request in server.requests:
+        sent = headers_of(request)
+        assert ("X-A", "kept") in sent
+        assert not {(name, "1"), (name.lower(), "2")} & set(sent)
+        assert len(sent) == len({each.lower() for each, _ in sent})
+
+
 def test_a_request_may_name_its_own_accept_and_user_agent(server: Server, fetcher: Fetcher) -> None:
     fetcher.send(Request("POST", server.url(), (("accept", "text/xml"), ("USER-AGENT", "mine"))))
     found = {name.lower(): value for name, value in headers_of(server.requests[0])}
@@ -428,6 +443,23 @@ def test_a_refusal_names_what_opens_the_address_where_we_run() -> None:
         fetcher.get("http://8.8.8.8:0/")
 
 
+@pytest.mark.parametrize("port", ["1", "8000", "65535"])
+def test_settings_open_a_port_beside_those_that_are_open(port: str) -> None:
+    fetcher = make_fetcher((), ("81", port))
+    assert fetcher._limits == Limits(ports=Limits().ports | {81, int(port)})
+    assert fetcher.guard.opened == (), "no network is opened along with it"
+
+
+@pytest.mark.parametrize(
+    "port",
+    ["0", "65536", "-1", "+80", "8_0", "8000 ", "", "http", "\u0668\u0660", "\u00b2", "9" * 5_000],
+    ids=lambda port: ascii(port)[:9],
+)
+def test_a_port_that_settings_open_is_one_that_a_peer_can_have(port: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"a port is a number from 1 to 65535, not 81, {re.escape(port)}$"):
+        make_fetcher((), ("81", port))
+
+
 def test_one_door_may_be_given_other_limits(server: Server) -> None:
     server.pages["/"] = reply()
     few = Fetcher(LOOPBACK, dataclasses.replace(PATIENT, bytes=3))
@@ -511,6 +543,17 @@ def test_the_deadline_is_for_all_hops_together(server: Server) -> None:
         Fetcher(LOOPBACK, SHORT).get(server.url())
 
 
+def test_the_time_for_a_connection_is_not_that_for_an_answer(server: Server) -> None:
+    """A server may think longer than its address may take to be reached."""
+
+    def late(connection: socket.socket, stop: threading.Event) -> None:
+        stop.wait(0.3)
+        connection.sendall(reply())
+
+    server.pages["/"] = late
+    assert Fetcher(LOOPBACK, Limits(seconds=30, connect=0.1)).get(server.url()).body == b"hello"
+
+
 def test_a_receiver_that_takes_no_bytes_is_cut_off_before_the_request_counts_as_sent() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=1) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
@@ -579,6 +622,15 @@ def test_a_body_is_cut_at_the_limit_and_says_so(server: Server) -> None:
     assert (len(cut.body), cut.truncated) == (1000, True)
     answer = fetcher.send(Request("POST", server.url("/1000")))
     assert (len(answer.body), answer.truncated) == (10, True)
+
+
+@pytest.mark.parametrize(("method", "most"), [("GET", 1_048_576), ("POST", 65_536)])
+def test_by_default_a_page_has_a_megabyte_and_the_answer_to_a_post_less(method: str, most: int, server: Server) -> None:
+    for length in (most, most + 1):
+        server.pages["/"] = reply(b"x" * length)
+        fetcher, url = Fetcher(LOOPBACK), server.url()
+        found = fetcher.get(url) if method == "GET" else fetcher.send(Request("POST", url))
+        assert (len(found.body), found.truncated) == (most, length > most)
 
 
 PLAIN, GZIPPED = b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"
@@ -650,6 +702,20 @@ def test_an_endless_picture_costs_its_header_fields(server: Server, fetcher: Fet
     head = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Encoding: br\r\n\r\n"
     server.pages["/"] = flooding(head, b"x" * 65_536)
     assert fetcher.get(server.url()).body == b""
+
+
+@pytest.mark.parametrize(
+    ("accept", "read"),
+    [
+        ("application/pdf", True),
+        ("text/html, Application/PDF;q=0.5", True),
+        ("text/html, */*;q=0.1", False),
+        ("application/pdfx", False),
+    ],
+)
+def test_what_was_asked_for_by_its_name_is_read(accept: str, read: bool, server: Server, fetcher: Fetcher) -> None:
+    server.pages["/"] = reply(b"%PDF", "200 OK", "Content-Type: application/pdf; x=y")
+    assert fetcher.get(server.url(), accept=accept).body == (b"%PDF" if read else b"")
 
 
 def test_an_answer_to_a_post_is_read_whatever_it_calls_itself(server: Server, fetcher: Fetcher) -> None:
@@ -823,6 +889,8 @@ def test_a_thousand_hosts_that_redirect_to_one_send_it_sixty_requests_an_hour(me
     assert asked_of(server, "victim.test") == 20 + 39
     assert len(refused) == 1000 - 59
     assert all(error.temporary for error in refused)
+    # one comes at 72 s, and the bucket has its next token at 90 s
+    assert (refused[0].retry_after, {0 < (error.retry_after or 0) <= 90 for error in refused}) == (18, {True})
     assert "too many redirects lead to victim.test for now" in str(refused[0])
 
 
@@ -840,6 +908,37 @@ def test_past_its_budget_a_host_is_neither_looked_up_nor_connected_to(server: Se
     assert fetcher.get(server.url("/page", "victim.test")).body == b"hello", "asked for by its own name it is free"
     ticks.now = 90.0
     assert fetcher.get(server.url(host="a5.test")).body == b"hello"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_redirect_to_which_there_is_an_objection_is_neither_followed_nor_counted(method: str, server: Server) -> None:
+    names, asked = Loopback(), list[str]()
+
+    def objection(url: str) -> str:
+        asked.append(url)
+        return "not there" if url == page else ""
+
+    open_to_all = leading(Ticks(), Limits(seconds=30, led_burst=1, led_seconds=90), names)
+    fetcher = open_to_all.asking(objection).asking(lambda url: "").hurried(20)
+    url, hop, page = server.url(host="a.test"), server.url("/hop", "a.test"), server.url("/page", "victim.test")
+    server.pages.update({"/": moved(hop, 307), "/hop": moved(page, 307), "/page": reply()})
+    for _ in range(3):
+        with pytest.raises(Blocked, match="not there") as caught:
+            _ = fetcher.get(url) if method == "GET" else fetcher.send(Request("POST", url, body=b"ping"))
+        assert (caught.value.onward, caught.value.sent, caught.value.address) == ((hop,), True, "")
+    assert asked == [hop, page] * 3
+    assert "victim.test" not in names.asked
+    assert fetcher.get(page).body == b"hello", "it is asked for by its own name"
+    assert open_to_all.get(server.url(host="a.test")).body == b"hello", "and for the one host there is still room"
+
+
+def test_what_an_objection_raises_passes_through(server: Server, fetcher: Fetcher) -> None:
+    def objection(url: str) -> str:
+        raise LookupError(url)
+
+    server.pages["/"] = moved("/page")
+    with pytest.raises(LookupError, match="/page"):
+        fetcher.asking(objection).get(server.url())
 
 
 @pytest.mark.parametrize(
@@ -1035,6 +1134,21 @@ def over_tls(server: Server, certificate: Path | None, host: str = "good.test") 
 def test_a_name_is_shown_to_tls_and_its_certificate_checked(host: str, secure: Server, certificate: Path) -> None:
     secure.pages["/"] = reply()
     assert over_tls(secure, certificate, host).body == b"hello"
+
+
+def test_only_http_1_is_offered_to_tls(secure: Server, certificate: Path) -> None:
+    """A server that speaks HTTP/2 as well would answer in that, where it was offered or nothing was said."""
+    assert secure._tls is not None
+    secure._tls.set_alpn_protocols(["h2", "http/1.1"])
+    chosen: list[str | None] = []
+
+    def answer(connection: socket.socket, stop: threading.Event) -> None:
+        chosen.append(typing.cast("ssl.SSLSocket", connection).selected_alpn_protocol())
+        connection.sendall(reply())
+
+    secure.pages["/"] = answer
+    assert over_tls(secure, certificate).body == b"hello"
+    assert chosen == ["http/1.1"]
 
 
 @pytest.mark.parametrize("host", ["evil.test", "127.0.0.1"])

@@ -533,6 +533,19 @@ def test_what_a_stranger_wrote_is_escaped_also_where_the_application_escapes_not
 # the host's own functions, and who does the work
 
 
+def test_the_first_request_of_a_process_begins_the_work_and_no_other_wakes_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each page that somebody reads would ask the database for work."""
+    begun: list[bool] = []
+    monkeypatch.setattr(site, "start", lambda: begun.append(True))
+    app = Flask("host")
+    Linkback(app, site=site)
+    for _ in range(3):
+        app.test_client().get("/linkback/healthz")
+    assert begun == [True]
+
+
 @pytest.fixture
 def source() -> Iterator[str]:
     """The URL of a page on loopback that links to Bob's post."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -609,6 +610,30 @@ def test_pages_that_lead_in_a_ring_are_read_once(blog: Blog) -> None:
     }
     assert paths(blog.follow().new) == ["a", "b"]
     assert [page for page in blog.asked if page.startswith("feed")] == ["feed.xml", "feed.xml?2"]
+
+
+@pytest.mark.parametrize(("older", "trouble"), [(5, []), (6, ["more than 5 pages of one feed"])])
+def test_as_many_older_pages_are_read_as_may_be(
+    blog: Blog, older: int, trouble: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("linkback.walk._MOST_DOCUMENTS", 5)
+    documents = [FEED, *(f"{FEED}?{number}" for number in range(older))]
+    for document, onward in itertools.pairwise([*documents, ""]):
+        blog.web.pages[document] = feed(head=f'<link rel="next" href="{onward}"/>' if onward else "")
+    found = blog.follow()
+    assert [each.message for each in found.troubles] == trouble
+    assert len(blog.asked) == 6
+
+
+@pytest.mark.parametrize(("parts", "trouble"), [(5, []), (6, ["more than 5 sitemaps"])])
+def test_as_many_parts_of_an_index_are_read_as_may_be(
+    blog: Blog, parts: int, trouble: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("linkback.walk._MOST_DOCUMENTS", 5)
+    names = [f"{number}.xml" for number in range(parts)]
+    blog.web.pages |= {MAP: index(*names)} | {HOME + name: sitemap() for name in names}
+    assert [each.message for each in blog.follow(MAP).troubles] == trouble
+    assert blog.asked == [MAP.removeprefix(HOME), *names[:5]]
 
 
 def test_pages_without_end_are_left_at_some_point(blog: Blog, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,11 @@ def test_a_multipart_body_is_read_as_bytes(body: str, fields: Fields) -> None:
     assert read_form(form(body.encode(), PARTS)) == fields
 
 
+def test_a_urlencoded_body_has_as_many_fields_as_may_be() -> None:
+    """One more is refused, see below."""
+    assert read_form(form(b"&".join([b"a=1"] * MAX_FIELDS), URLENCODED)) == [(b"a", b"1")] * MAX_FIELDS
+
+
 @pytest.mark.parametrize("content_type", [f'{MULTIPART}; boundary="b"', f"{MULTIPART};charset=utf-8;Boundary=b; x"])
 def test_the_boundary_may_be_quoted(content_type: str) -> None:
     body = part("a", "é").encode() + b"--b--"

@@ -154,6 +154,33 @@ def test_a_failing_look_at_the_clock_does_not_end_the_thread(monkeypatch: pytest
     assert nap(lambda: False, broken, monkeypatch, 2) == [1, 2]
 
 
+def test_a_thread_that_cannot_even_tell_of_its_failure_works_on(
+    runner: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where memory ends nothing works, and nobody would call a worker that has no thread any more (R19)."""
+    scarce, worked = threading.Event(), threading.Event()
+
+    def step() -> bool:
+        if scarce.is_set():
+            raise MemoryError
+        worked.set()
+        return False
+
+    def lost(*arguments: object, **more: object) -> None:
+        tried.append(1)
+        raise MemoryError
+
+    tried: list[int] = []
+    scarce.set()
+    monkeypatch.setattr(jobs, "_LOCKED_NAP", 0.01)
+    monkeypatch.setattr(jobs.log, "error", lost)
+    runner.attach(step, forever)
+    runner.nudge()
+    until(lambda: len(tried) > 2)
+    scarce.clear()
+    assert worked.wait(30)
+
+
 def test_a_nudge_cuts_a_nap_short(runner: Embedded) -> None:
     """Also where the last thing that happened was a failure."""
     failed, worked = threading.Event(), threading.Event()

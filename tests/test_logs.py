@@ -110,6 +110,25 @@ def test_no_line_of_a_trace_looks_like_a_record(caplog: pytest.LogCaptureFixture
     assert len(trace) <= 201
 
 
+@pytest.mark.parametrize(("length", "cut"), [(200, False), (201, True)])
+def test_a_trace_has_two_hundred_lines_at_most(caplog: pytest.LogCaptureFixture, length: int, cut: bool) -> None:
+    """Of a longer one its beginning and its end."""
+
+    def trace(why: str) -> list[str]:
+        caplog.clear()
+        try:
+            fails(why)
+        except ValueError:
+            log.exception("failed")
+        return [line.strip() for line in lines(caplog.records[0])[1:]]
+
+    said = [str(number) for number in range(length - len(trace("x")) + 1)]
+    told = trace("\n".join(said))
+    assert ("…" in told) is cut
+    assert len(told) == 200 + cut
+    assert told[100 + cut :] == (said[-100:] if cut else told[100:])
+
+
 def test_a_trace_of_nothing_is_none(caplog: pytest.LogCaptureFixture) -> None:
     log.error("failed", exc_info=True)
     assert lines(caplog.records[0]) == ["ERROR failed", "NoneType: None"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from linkback.elements import Document
 from linkback.markup import XmlValue, read_html, read_values, read_xhtml
 from linkback.nodes import build
 
@@ -204,6 +207,33 @@ def test_a_page_of_more_tags_than_any_honest_one_is_not_read_to_its_end(tag: str
     assert document.cut
     assert all(element.get("href") != "/last" for element in document.elements)
     assert not read_html(tag * 20_000).cut
+
+
+def html_of(tag: str, count: int) -> Document:
+    """What one pass makes of so many elements, with enough words behind them that there is a question of going on."""
+    return read_html(f"<html><body>{tag * count}{'x' * 200_000}<!-- the end -->")
+
+
+def xhtml_of(tag: str, count: int) -> Document:
+    text = f"<html xmlns='{XHTML}'><body>{tag * count}{'x' * 200_000}</body></html>"
+    document = read_xhtml(text)
+    assert document is not None
+    return document
+
+
+@pytest.mark.parametrize("read", [html_of, xhtml_of])
+def test_as_many_tags_and_links_are_read_as_may_be_and_not_one_more(read: Callable[[str, int], Document]) -> None:
+    """`html` and `body` are tags too."""
+    most, more = read("<br/>", 99_998), read("<br/>", 99_999)
+    assert ((most.count, most.cut), (more.count, more.cut)) == ((100_000, False), (100_001, True))
+    most, more = read("<img/>", 20_000), read("<img/>", 20_001)
+    assert ((len(most.elements), most.cut), (len(more.elements), more.cut)) == ((20_000, False), (20_001, True))
+
+
+def test_as_many_values_of_a_document_are_read_as_may_be() -> None:
+    blanks = " " * 200_000
+    assert len(read_values(f"<a>{'<b>x</b>' * 100_000}{blanks}<b>y</b></a>")) == 100_001
+    assert len(read_values(f"<a>{'<b>x</b>' * 100_001}{blanks}<b>y</b></a>")) == 100_001
 
 
 def test_xml_of_too_many_tags_is_not_read_to_its_end_either() -> None:

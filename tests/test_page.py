@@ -127,20 +127,6 @@ def test_properties_are_the_u_classes() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("body", "value"),
-    [
-        ('{"a": [1, "x"]}', {"a": [1, "x"]}),
-        ("{", None),
-        ("", None),
-        ("[" * 100_000, None),
-        ("[" + "9" * 5000 + "]", None),
-    ],
-)
-def test_json_is_read_or_is_none(body: str, value: object) -> None:
-    assert page(body, "application/json").json() == value
-
-
 def test_the_text_is_decoded_by_the_label_of_the_type() -> None:
     assert page(b"\xd6\xd0", "text/plain; charset=GBK").text == "中"
     assert page(b"\xd6\xd0", "text/plain").text == "ÖÐ"

@@ -20,7 +20,7 @@ from linkback.errors import (
     TimedOut,
 )
 from linkback.model import Backlink, Claim, Status
-from linkback.policy import Outgoing, Policy, Retry, judge, takes_away
+from linkback.policy import Outgoing, Policy, Retry, judge, takes_away, wait_for
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 T = "https://t.example/post"
@@ -117,6 +117,30 @@ def test_a_thing_is_tried_again_by_its_schedule(
     """B-12, B-13."""
     due = Retry(delays=delays, jitter=0.0).due(attempts, NOW, at_least=at_least)
     assert due == (None if seconds is None else NOW + timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "age", "longest", "wait"),
+    [
+        (90, 0, 1000, 90),
+        (90, 90, 1000, 90),
+        (90, 91, 1000, 91),
+        (90, 400, 1000, 400),
+        (90, 600, 1000, 400),
+        (90, 950, 1000, 90),
+        (90, 999, 1000, 90),
+        (90, 1000, 1000, None),
+        (90, 5000, 1000, None),
+        (90, 0, 0, None),
+        (1e300, 0, 1000, 1000),
+        (90, -5000, 1000, 90),
+    ],
+)
+def test_what_a_limit_of_our_own_kept_back_waits_as_long_again_until_it_is_a_failure(
+    seconds: float, age: float, longest: float, wait: float | None
+) -> None:
+    found = wait_for(seconds, timedelta(seconds=age), timedelta(seconds=longest))
+    assert found == (None if wait is None else timedelta(seconds=wait))
 
 
 def test_what_failed_together_does_not_return_together() -> None:

@@ -71,6 +71,23 @@ def test_keys_are_strangers_to_each_other(ticks: Ticks) -> None:
     assert [buckets.take(key) for key in "aba"] == [0.0, 0.0, 60.0]
 
 
+def test_some_may_be_left_for_others(ticks: Ticks) -> None:
+    buckets = TokenBuckets(5, 10, clock=ticks)
+    assert [buckets.take("a", leave=2) for _ in range(4)] == [0.0, 0.0, 0.0, 10.0]
+    assert [buckets.take("a") for _ in range(3)] == [0.0, 0.0, 10.0]
+    assert (buckets.take("a", leave=2), buckets.take("a", leave=5)) == (30.0, 60.0)
+
+
+def test_what_is_owed_is_known_until_it_is_back(ticks: Ticks) -> None:
+    buckets, seen, began = TokenBuckets(5, 10, clock=ticks), [], ticks.now
+    for _ in range(3):
+        buckets.take("a")
+    for seconds in (0.0, 9.9, 10.0, 29.9, 30.0, 99.0):
+        ticks.now = began + seconds
+        seen.append(buckets.owed("a"))
+    assert (seen, buckets.owed("b"), TokenBuckets(1, 0).owed("a")) == ([3, 3, 2, 1, 0, 0], 0, 0)
+
+
 def test_what_came_to_nothing_is_given_back(ticks: Ticks) -> None:
     buckets = TokenBuckets(2, 60.0, clock=ticks)
     buckets.give_back("nobody's")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import threading
+import weakref
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from linkback import extract, receiver
+from linkback import extract, receiver, values
 from linkback.errors import BadStatus, LinkbackError, NoBacklink, Reason, Refused, SourceGone, Unreachable
 from linkback.model import Backlink, Claim
 from linkback.ownpages import OwnPages
@@ -21,6 +26,26 @@ from linkback.wire import Response
 S = "https://s.example/note"
 T = "https://t.example/post"
 HTML = (("Content-Type", "text/html"),)
+
+
+def test_four_pages_are_described_at_once_and_a_fifth_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside, gate = threading.Semaphore(0), threading.Event()
+
+    def describe(page: Page, backlink: Backlink, *rest: Any, **more: Any) -> Backlink:
+        inside.release()
+        assert gate.wait(60)
+        return backlink
+
+    monkeypatch.setattr(extract, "describe", describe)
+    page, found = Page(Response(200, HTML, b"<p>here", url=S)), Backlink(source=S, target=T, final_url=S)
+    with ThreadPoolExecutor(5) as threads:
+        described = [threads.submit(receiver.describe, page, found) for _ in range(4)]
+        assert all(inside.acquire(timeout=60) for _ in range(4))
+        assert not receiver._places.free.acquire(blocking=False)
+        described.append(threads.submit(receiver.describe, page, found))
+        gate.set()
+        assert [each.result() for each in described] == [found] * 5
+    assert inside.acquire(blocking=False), "the fifth came after them"
 
 
 @pytest.mark.parametrize("status", [200, pytest.param(203, id="VD-61 203"), pytest.param(206, id="VD-61 206")])
@@ -134,8 +159,8 @@ def test_a_page_that_cannot_be_described_still_proves_its_link(
 # one reading for many claims
 
 
-def reading(body: str | LinkbackError, resolve: Callable[[str], str | None] | None = None) -> Reading:
-    page = body if isinstance(body, LinkbackError) else Page(Response(200, HTML, body.encode(), S))
+def reading(body: str | Page | LinkbackError, resolve: Callable[[str], str | None] | None = None) -> Reading:
+    page = Page(Response(200, HTML, body.encode(), S)) if isinstance(body, str) else body
     return Reading(page, OwnPages("https://t.example", resolve), {protocol.name: protocol for protocol in BUILTIN[:2]})
 
 
@@ -178,3 +203,91 @@ def test_what_the_hosts_resolve_raises_is_no_answer(away: str) -> None:
         with pytest.raises(HostFailed, match=f"resolve failed for {away}"):
             one.find(Claim("webmention", S, T))
     assert asked.count(away) == 2
+
+
+MANY = {
+    "application/json": "[{}]".format(", ".join(f'"https://t.example/{number}"' for number in range(30))),
+    "application/rss+xml": "<rss>{}</rss>".format(
+        "".join(f"<d>&lt;a href='https://t.example/{number}'&gt;</d>" for number in range(30))
+    ),
+}
+
+
+def calls(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
+    """What a function of `values` was called for, as it happens."""
+    known: list[object] = []
+    whole: Callable[..., Any] = getattr(values, name)
+
+    def known_to(first: object, *rest: object) -> Any:
+        known.append(first)
+        return whole(first, *rest)
+
+    monkeypatch.setattr(values, name, known_to)
+    return known
+
+
+@pytest.mark.parametrize("content_type", MANY)
+@pytest.mark.parametrize("resolve", [None, lambda url: url], ids=["alone", "asking"])
+def test_a_page_of_values_is_read_once_for_its_first_claim_and_once_for_all_others(
+    monkeypatch: pytest.MonkeyPatch, content_type: str, resolve: Callable[[str], str | None] | None
+) -> None:
+    reads, pieces = calls(monkeypatch, "read"), calls(monkeypatch, "read_html")
+    page = Page(Response(200, (("Content-Type", content_type),), MANY[content_type].encode(), S))
+    one = reading(page, resolve)
+    for number in range(40):
+        answer = one.find(Claim("webmention", S, f"https://t.example/{number}"))
+        assert isinstance(answer, Backlink) if number < 30 else isinstance(answer, NoBacklink)
+        one = one.anew()
+    assert len(reads) == 2
+    assert len(pieces) <= 60
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "application/rss+xml"])
+def test_resolve_is_asked_once_for_each_link_however_many_claims_a_page_answers(content_type: str) -> None:
+    asked: Counter[str] = Counter()
+
+    def resolve(url: str) -> str | None:
+        asked[url] += 1
+        return url.replace("/old", "/new")
+
+    links = "".join(f"<a href='https://t.example/old{number}'>x</a>" for number in range(1_100))
+    body = links if content_type == "text/html" else f"<rss><d><![CDATA[{links}]]></d></rss>"
+    one = reading(Page(Response(200, (("Content-Type", content_type),), body.encode(), S)), resolve)
+    for number in range(20):
+        target = f"https://t.example/new{number}"
+        found = one.find(Claim("webmention", S, target))
+        assert isinstance(found, Backlink)
+        assert (found.target, found.href) == (target, f"https://t.example/old{number}")
+        one = one.anew()
+    assert set(asked.values()) == {1}
+    assert sum("/old" in url for url in asked) == 1_000
+
+
+def test_what_resolve_raises_for_one_of_many_claims_is_no_answer_either() -> None:
+    def resolve(url: str) -> str | None:
+        if away and url.endswith("/old"):
+            raise ConnectionError("the host's database is away")
+        return url
+
+    away: list[str] = []
+    first = reading(f"<a href='{T}'>x</a><a href='https://t.example/old'>x</a>", resolve)
+    one = first.anew()
+    away.append(T)
+    for _ in range(2):
+        with pytest.raises(HostFailed, match="resolve failed for a link of"):
+            one.find(Claim("webmention", S, T))
+    away.clear()
+    assert isinstance(one.find(Claim("webmention", S, T)), Backlink)
+
+
+def test_a_verdict_keeps_no_page() -> None:
+    one = reading("<p>nothing")
+    known = weakref.ref(one)
+    answer = one.find(Claim("webmention", S, T))
+    gc.disable()
+    try:
+        del one
+        assert isinstance(answer, NoBacklink)
+        assert known() is None
+    finally:
+        gc.enable()

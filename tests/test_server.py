@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -144,6 +145,80 @@ def _dripped(sock: socket.socket) -> bytes:
         with contextlib.suppress(ConnectionError):
             sock.send(b"x")
     raise AssertionError(f"still there after {heard!r}")
+
+
+NEXT = b"GET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+CHUNKS = b"0\r\n\r\n"
+UNCERTAIN = {
+    "two lengths": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS,
+    "the other way round": b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n" + CHUNKS,
+    "a coding that HTTP/1.0 does not have": b"POST / HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 5\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n" + CHUNKS,
+    "two numbers": b"POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+}
+CERTAIN = {
+    "a length": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
+    "chunks": b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n" + CHUNKS,
+    "no body": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+}
+
+
+def heard_after(sent: bytes) -> list[bytes]:
+    """The first lines of what a server says to bytes on one connection, until it hangs up."""
+    with (
+        served(pages({"/": "hello", "/next": "again"})) as url,
+        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=10) as sock,
+    ):
+        sock.sendall(sent)
+        heard = b"".join(iter(partial(sock.recv, 4096), b""))
+    return [line for line in heard.split(b"\r\n") if b"HTTP/1." in line]
+
+
+@pytest.mark.parametrize("request_", UNCERTAIN.values(), ids=list(UNCERTAIN))
+def test_a_request_of_an_uncertain_length_is_refused_and_ends_its_connection(request_: bytes) -> None:
+    """RFC 9112, 6.1 and 6.3: what one server takes for its body is another's next request."""
+    [line] = heard_after(request_ + NEXT)
+    assert line.split()[1] == b"400"
+
+
+@pytest.mark.parametrize("request_", CERTAIN.values(), ids=list(CERTAIN))
+def test_a_request_of_a_certain_length_is_followed_by_the_next(request_: bytes) -> None:
+    assert [line.split()[1] for line in heard_after(request_ + NEXT)] == [b"200", b"200"]
+
+
+def test_a_connection_without_a_sign_of_life_is_hung_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("linkback.adapters.server._IDLE_SECONDS", 1)
+    with served(pages({"/": "hello"})) as url:
+        with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=30) as sock:
+            assert sock.recv(1) == b""
+        with urllib.request.urlopen(url) as response:
+            assert response.read() == b"hello"
+
+
+def test_a_hundred_connections_are_taken_and_the_next_when_one_has_gone() -> None:
+    """What is not taken waits in the system, and is answered then."""
+
+    def connect() -> http.client.HTTPConnection:
+        client = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+        client.request("GET", "/")
+        return client
+
+    def ask(client: http.client.HTTPConnection) -> bytes:
+        client.request("GET", "/")
+        return client.getresponse().read()
+
+    with served(pages({"/": "hello"})) as url, contextlib.ExitStack() as stack:
+        known = [stack.enter_context(contextlib.closing(connect())) for _ in range(100)]
+        assert [client.getresponse().read() for client in known] == [b"hello"] * 100
+        late = stack.enter_context(contextlib.closing(connect()))
+        # each answer says that the server has looked once more at all that wants something of it
+        assert [ask(client) for client in known[:3]] == [b"hello"] * 3
+        late.sock.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            late.sock.recv(1)
+        known[50].close()
+        late.sock.settimeout(30)
+        assert late.getresponse().read() == b"hello"
 
 
 def test_the_time_is_that_of_one_request_and_not_of_its_connection() -> None:

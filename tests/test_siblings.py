@@ -102,13 +102,22 @@ def test_each_claim_of_a_source_has_its_own_verdict_by_one_fetch(site: Site, web
     web.pages[S] = linking(1, "2#part", 4)
     ids = receive(site, 1, "2#part", "2#other", 3)
     ids += receive(site, 4, protocol="pingback")
-    # however it is spelled
-    ids += receive(site, 5, source="HTTPS://s.example:443/n%6Fte#top")
+    # the same request brings it
+    ids += receive(site, 5, source="HTTPS://s.example:443/note#top")
     site.drain()
     assert web.requested == [S]
     assert states(site, ids) == [SUCCESS, SUCCESS, FAILED, MISSING, SUCCESS, MISSING]
     proven = {mention.target: mention.protocols for mention in site.mentions()}
     assert proven == {page(1): ("webmention",), page("2#part"): ("webmention",), page(4): ("pingback",)}
+
+
+def test_a_source_that_is_asked_for_in_other_escapes_answers_for_itself(site: Site, web: FakeWeb) -> None:
+    """It is the same page by the letter of the law, not for each server: strangers could have friends not found."""
+    web.pages[S], spelled = linking(1), "https://s.example/n%6Fte"
+    ids = [*receive(site, 2, source=spelled), *receive(site, 1), *receive(site, 1, source=spelled)]
+    site.drain()
+    assert sorted(web.requested) == sorted([spelled, S])
+    assert states(site, ids)[1:] == [SUCCESS, SUCCESS]
 
 
 def test_a_source_that_names_thousands_of_pages_is_fetched_once(site: Site, web: FakeWeb) -> None:
@@ -299,7 +308,10 @@ class Slow(FakeWeb):
 def test_a_look_that_had_too_little_time_is_nobodys_last(make: Make, clock: FakeClock) -> None:
     """Others who wait behind it have it hurry; who is looked at for the last time waits for his own."""
     web = Slow({S: linking(1, 2)})
-    site = make(fetch=web)
+    site, other = make(fetch=web), "https://other.example/"
+    for number in range(21):
+        crowd = Site(other, store=site.store, fetch=web, clock=clock, runner=External())
+        crowd.receive(Claim("webmention", f"https://s{number}.example/", f"{other}{number}"))
     [first] = receive(site, 1)
     for pause in (10, 70):
         clock.advance(pause)

@@ -23,7 +23,7 @@ from linkback.policy import Policy, Retry
 from linkback.site import MOST_ATTEMPTS, Site, utcnow
 from linkback.store import Storage, open_store
 from linkback.testing import FakeClock, FakeWeb
-from linkback.wire import Response
+from linkback.wire import Request, Response
 from linkback.work import LEASE_SECONDS
 
 #: how long a test waits for what comes at once; reached only where something is broken
@@ -263,6 +263,33 @@ def test_a_job_counts_its_deaths_and_the_fifth_is_the_last(
     assert site.drain() == 1
     assert "after 5 attempts" in caplog.text
     assert web.requests == []
+
+
+@pytest.mark.parametrize(("deaths", "looks"), [(4, 1), (5, 0)])
+def test_a_job_that_ended_four_workers_is_begun_and_one_that_ended_five_is_not(
+    site: Site, web: FakeWeb, clock: FakeClock, deaths: int, looks: int
+) -> None:
+    site.receive(WEBMENTION)
+    for _ in range(deaths):
+        assert len(site.store.lease(clock(), clock())) == 1
+    assert site.drain() == 1
+    assert (len(web.requests), len(site.mentions())) == (looks, looks)
+
+
+@pytest.mark.parametrize(("seconds", "others"), [(119.999, 0), (120.0, 1)])
+def test_a_job_is_held_for_two_minutes(site: Site, web: FakeWeb, clock: FakeClock, seconds: float, others: int) -> None:
+    """So long nobody else is given it, and not a moment longer."""
+    found: list[int] = []
+
+    def look(request: Request) -> Response:
+        clock.advance(seconds)
+        found.append(len(site.store.lease(clock(), clock())))
+        return Response(200, (("Content-Type", "text/html"),), LINKING.encode())
+
+    web.pages[S] = look
+    site.receive(WEBMENTION)
+    site.work()
+    assert found == [others]
 
 
 def test_a_store_that_fails_is_told_to_who_drains(

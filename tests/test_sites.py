@@ -121,7 +121,7 @@ def test_a_function_may_say_whose_a_url_is(blogs: list[Site], store: Storage, cl
     sites = Sites(site_of, store=store, runner=External(), clock=clock)
     sites.receive(claim(f"{A}post"))
     sites.drain()
-    assert asked == [f"{A}post", A]
+    assert (asked[0], set(asked[1:])) == (f"{A}post", {A})
     assert len(sites.mentions(f"{A}post")) == 1
 
 
@@ -248,7 +248,7 @@ def test_a_target_that_is_no_url_is_refused(sites: Sites, target: str) -> None:
     assert caught.value.reason is Reason.TARGET_INVALID
 
 
-def call(sites: Sites, path: str, body: bytes = b"", query: str = "") -> tuple[str, bytes]:
+def call(sites: Sites, path: str, body: bytes = b"", query: str = "", client: str = "") -> tuple[str, bytes]:
     """One request to the endpoints of all blogs."""
     said: list[str] = []
     environ = {
@@ -258,6 +258,7 @@ def call(sites: Sites, path: str, body: bytes = b"", query: str = "") -> tuple[s
         "HTTP_HOST": "mentions.example",
         "CONTENT_TYPE": "application/x-www-form-urlencoded",
         "CONTENT_LENGTH": str(len(body)),
+        "REMOTE_ADDR": client,
         "wsgi.url_scheme": "https",
         "wsgi.input": io.BytesIO(body),
     }
@@ -362,6 +363,106 @@ def test_a_client_has_a_share_of_each_blog(store: Storage, web: FakeWeb, clock: 
             sites.receive(claim(f"{url}other"), client="8.8.8.8")
         assert refused.value.reason is Reason.TOO_OFTEN
         sites.receive(claim(f"{url}other"), client="9.9.9.9")
+
+
+ALICE, BOB = "8.8.8.8", "9.9.9.9"
+#: for a page of a blog, for one of nobody, and for one that the host's own function fails for
+OURS, NOBODYS, FAILING = claim(f"{A}post"), claim("https://nobody.example/post"), claim("https://broken.example/post")
+
+
+class Finding:
+    """The host's own function; `asked` is how often it ran."""
+
+    def __init__(self, *blogs: Site) -> None:
+        self.blogs, self.asked = blogs, 0
+
+    def __call__(self, url: str) -> Site | None:
+        self.asked += 1
+        if url == FAILING.target:
+            raise RuntimeError("the host's database is away")
+        return next((site for site in self.blogs if site.pages.owns(url)), None)
+
+
+def refusals(sites: Sites, claim: Claim, number: int, client: str = ALICE) -> list[Reason | None]:
+    """How so many pings that say the same are answered; None where they are taken."""
+    told = list[Reason | None]()
+    for _ in range(number):
+        try:
+            sites.receive(claim, client=client)
+            told.append(None)
+        except Refused as refused:
+            told.append(refused.reason)
+        except RuntimeError:
+            told.append(Reason.UNAVAILABLE)
+    return told
+
+
+@pytest.mark.parametrize(("named", "reason"), [(NOBODYS, Reason.TARGET_UNKNOWN), (FAILING, Reason.UNAVAILABLE)])
+def test_a_client_has_so_many_pages_of_nobody_looked_up(
+    blogs: list[Site], store: Storage, named: Claim, reason: Reason
+) -> None:
+    """Then neither the host's own function nor the store is asked, for any page."""
+    find = Finding(*blogs)
+    sites = Sites(find, store=store, runner=External(), client_burst=3)
+    assert refusals(sites, named, 9) == [reason] * 3 + [Reason.TOO_OFTEN] * 6
+    with pytest.raises(Refused) as refused:
+        sites.receive(OURS, client=ALICE)
+    assert (refused.value.reason, refused.value.retry_after) == (Reason.TOO_OFTEN, 240)
+    assert find.asked == 3
+    assert refusals(sites, OURS, 1, BOB) == [None]
+    assert refusals(sites, NOBODYS, 9, "") == [Reason.TARGET_UNKNOWN] * 9, "a client that is not known is not limited"
+
+
+def test_a_page_that_is_found_takes_nothing_of_its_client(blogs: list[Site], store: Storage, web: FakeWeb) -> None:
+    blog = a_site(A, store, web, FakeClock(), client_seconds=0)
+    sites = Sites(Finding(blog), store=store, runner=External(), client_burst=1)
+    assert refusals(sites, OURS, 100) == [None] * 100
+    assert refusals(sites, NOBODYS, 2) == [Reason.TARGET_UNKNOWN, Reason.TOO_OFTEN]
+
+
+def test_a_blog_that_hears_no_more_of_a_client_is_looked_up_for_nothing(store: Storage, web: FakeWeb) -> None:
+    """Else a page of somebody would do as well as one of nobody."""
+    find = Finding(a_site(A, store, web, FakeClock(), client_burst=2))
+    sites = Sites(find, store=store, runner=External(), client_burst=3)
+    assert refusals(sites, OURS, 100) == [None] * 2 + [Reason.TOO_OFTEN] * 98
+    assert find.asked == 2 + 3
+
+
+def test_what_a_blog_refuses_otherwise_takes_nothing(store: Storage, web: FakeWeb) -> None:
+    """Such as claims that come too often from all together."""
+    blog = a_site(A, store, web, FakeClock(), client_seconds=0, site_burst=1)
+    sites = Sites(Finding(blog), store=store, runner=External(), client_burst=1)
+    sites.receive(OURS, client=BOB)
+    others = claim(f"{A}other")
+    assert refusals(sites, others, 5) == [Reason.TOO_OFTEN] * 5
+    assert refusals(sites, NOBODYS, 2) == [Reason.TARGET_UNKNOWN, Reason.TOO_OFTEN]
+
+
+def test_the_function_of_a_listed_blog_is_asked_when_the_blog_has_heard_who_asks(store: Storage, web: FakeWeb) -> None:
+    asked: list[str] = []
+    blog = Site(
+        A,
+        store=store,
+        fetch=web,
+        runner=External(),
+        policy=Policy(client_burst=2),
+        resolve=lambda url: asked.append(url),
+    )
+    sites = Sites([blog], store=store, runner=External())
+    assert refusals(sites, OURS, 20) == [Reason.TARGET_UNKNOWN] * 2 + [Reason.TOO_OFTEN] * 18
+    assert len(asked) == 2
+
+
+def test_without_seconds_pages_of_nobody_are_looked_up_without_end(blogs: list[Site], store: Storage) -> None:
+    sites = Sites(blogs, store=store, runner=External(), client_seconds=0)
+    assert refusals(sites, NOBODYS, 100) == [Reason.TARGET_UNKNOWN] * 100
+
+
+def test_pages_of_nobody_are_looked_up_as_often_as_one_blog_hears_a_client(blogs: list[Site], store: Storage) -> None:
+    """By default."""
+    sites = Sites(blogs, store=store, runner=External())
+    assert refusals(sites, NOBODYS, 31) == [Reason.TARGET_UNKNOWN] * Policy().client_burst + [Reason.TOO_OFTEN]
+    assert call(sites, "/webmention", f"source={S}&target={A}post".encode(), client=ALICE)[0].startswith("429")
 
 
 def test_a_post_with_many_links_does_not_keep_others_waiting(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,13 +27,17 @@ from linkback.store import (
     Counting,
     Edit,
     Gathering,
+    Overtaking,
     Pace,
     Sibling,
     Storage,
     Verdict,
+    decisions,
     open_store,
+    rows,
 )
 from linkback.store.sql import SqlStore
+from linkback.store.working import WorkingStore
 from tests.databases import KINDS, SERVERS, Databases
 
 SITE = "https://bob.example"
@@ -540,6 +545,100 @@ def test_a_moderators_word_lasts_and_only_what_is_linked_is_shown(
     assert (kept and kept.status) == (stands and Status(stands))
 
 
+EDITS = [
+    # what happened to one mention, found with which title, where edits are held, and where it stands then
+    ("found A, found A", "approved"),
+    ("found A, found B", "pending"),
+    ("found A, found B, found B", "pending"),
+    ("found A, found B, found A", "pending"),
+    ("found A, say approved, found A", "approved"),
+    ("found A, say approved, found B", "pending"),
+    ("found A, found B, say approved", "approved"),
+    ("found A, found B, say approved, found B", "approved"),
+    ("found A, found B, say approved, found C", "pending"),
+    ("found A, found B, say rejected, found C", "rejected"),
+    ("found A, say rejected, found B", "rejected"),
+    ("found A, say spam, found B", "spam"),
+    ("found A, say removed, found B", "removed"),
+    ("found A, gone, found A", "approved"),
+    ("found A, gone, found B", "pending"),
+    ("found A, say approved, gone, found A", "approved"),
+    ("found A, say approved, gone, found B", "pending"),
+    ("found A, found B, gone", "removed"),
+    ("found A, found B, gone, gone, found B", "pending"),
+    ("found A, found B, gone, found B, gone, found A", "pending"),
+    ("found A, say approved, found B, gone, found B", "pending"),
+    ("found A, found B, gone, say approved, found B", "approved"),
+    ("found A, found B, say approved, gone, found B", "approved"),
+]
+
+
+@pytest.mark.parametrize(("history", "stands"), EDITS)
+def test_an_edit_is_held_until_a_person_decides(store: Storage, history: str, stands: str) -> None:
+    for number, step in enumerate(history.split(", ")):
+        act, _, word = step.partition(" ")
+        if act == "say":
+            [mention] = store.mentions()
+            store.moderate(mention.id, Status(word))
+        elif act == "found":
+            check(store, str(number), mention=found(title=word), holds_edits=True)
+        else:
+            check(store, str(number), removed=True)
+    [kept] = store.mentions()
+    assert kept.status is Status(stands)
+
+
+ANN = Author("Ann", "https://ann.example/", "https://ann.example/photo")
+
+
+@pytest.mark.parametrize(
+    ("changes", "held"),
+    [
+        ({"title": "Other"}, True),
+        ({"excerpt": "Other words"}, True),
+        ({"excerpt": ""}, True),
+        ({"author": replace(ANN, name="Bob")}, True),
+        ({"author": replace(ANN, url="https://casino.example/")}, True),
+        ({"kind": "reply"}, True),
+        ({"author": replace(ANN, photo="https://ann.example/photo?v=2")}, False),
+        ({"title": "  A\ttitle\u200b "}, False),
+        ({"excerpt": "Some\n words"}, False),
+        ({"published": NOON}, False),
+        ({"final_url": "https://alice.example/moved"}, False),
+        ({"protocols": ("pingback",)}, False),
+        ({"lost_since": NOON, "missing_since": NOON}, False),
+    ],
+)
+def test_an_edit_is_what_readers_see(store: Storage, changes: dict[str, Any], held: bool) -> None:
+    mention = found(title="A title", excerpt="Some words", author=ANN, kind="like")
+    check(store, "a", mention=mention, holds_edits=True)
+    check(store, "b", mention=replace(mention, **changes), holds_edits=True)
+    [kept] = store.mentions()
+    assert kept.status is (Status.PENDING if held else Status.APPROVED)
+    assert kept.excerpt == changes.get("excerpt", "Some words"), "who decides sees the new words"
+
+
+def test_nobody_has_decided_of_an_edit() -> None:
+    """Django's admin shows it."""
+    mention, verdict = found(title="A"), Verdict(key=KEY, page=PAGE, claims=[])
+    known = {"id": 1, "decided_status": None, **rows.found(verdict, mention), "decided": True}
+    changes = decisions.found(replace(mention, title="B"), SimpleNamespace(**known), holds_edits=True)
+    assert (changes["status"], changes["decided"]) == ("pending", False)
+
+
+def test_an_edit_is_held_that_comes_after_a_person_approved_what_was_read_before(store: Storage) -> None:
+    """A moderator takes no turn: he may speak between the look and its record."""
+    check(store, "a", mention=found(Status.PENDING, title="A"), holds_edits=True)
+    store.add_claim(record("b"), due=NOON)
+    job = take(store)
+    [before] = store.mentions()
+    store.moderate(before.id, Status.APPROVED)
+    edit = Verdict(key=KEY, page=PAGE, claims=[answered(record("b"))], mention=found(title="B"), holds_edits=True)
+    store.finish_check(job, edit)
+    [kept] = store.mentions()
+    assert (kept.status, kept.title) == (Status.PENDING, "B")
+
+
 def test_a_removal_says_when_the_source_was_looked_at(store: Storage) -> None:
     check(store, "a", mention=found())
     check(store, "b", now=NOON + 5 * MINUTE, removed=True)
@@ -751,6 +850,7 @@ def post(store: Storage, job: Job, owed: Delivery, endpoint: str = WM, **more: A
 def test_a_delivery_is_owed_once_with_one_job(store: Storage) -> None:
     (first,) = owe(store)
     assert first == replace(OWED, id=first.id)
+    assert [each.owed for each in store.deliveries()] == [NOON]
     (second,) = owe(store, OWED.target, "https://carol.example/y", "https://carol.example/y")
     assert second.target == "https://carol.example/y"
     assert store.delivery(first.id) == first
@@ -1595,6 +1695,36 @@ def test_the_checks_that_are_due_are_counted_as_far_as_asked(store: Storage, mos
     take(store)
     owe(store)
     assert store.checks_due(NOON, site=SITE, most=most) == found
+
+
+def test_the_last_made_of_what_is_due_can_be_had_first(store: Storage) -> None:
+    """security.md D8"""
+    assert isinstance(store, Overtaking)
+    for number in range(6):
+        # the last made are the longest due
+        store.add_claim(replace(record(f"{number}"), key=f"{number}"), due=NOON - number * MINUTE)
+    store.add_claim(replace(record("elsewhere"), key="elsewhere", site="https://other.example"), due=NOON)
+    store.add_claim(replace(record("later"), key="later"), due=NOON + MINUTE)
+    (held,) = store.lease(NOON, NOON + MINUTE)
+    assert held.subject == "5"
+    assert store.lease_newest(NOON, NOON + MINUTE, site="https://another.example") == []
+    of_site = store.lease_newest(NOON, NOON + MINUTE, site=SITE, limit=2)
+    of_any = store.lease_newest(NOON, NOON + MINUTE, limit=2)
+    assert [[job.subject for job in leased] for leased in (of_site, of_any)] == [["4", "3"], ["elsewhere", "2"]]
+    first = of_site[0]
+    assert (first.attempts, first.lease, first.due, first.abandoned) == (1, 1, NOON - 4 * MINUTE, False)
+    store.release(first, due=NOON)
+    (again,) = store.lease_newest(NOON, NOON + MINUTE, site=SITE)
+    assert (again.id, again.attempts, again.lease) == (first.id, 2, 2)
+
+
+def test_only_so_many_that_were_made_last_are_looked_at(store: Storage) -> None:
+    """Else whatever lies there until another day would be looked through by each lease."""
+    assert isinstance(store, WorkingStore)
+    for number in range(3):
+        store.add_claim(replace(record(f"{number}"), key=f"{number}"), due=NOON + number * MINUTE)
+    assert store.lease_newest(NOON, NOON + MINUTE, among=2) == []
+    assert len(store.lease_newest(NOON, NOON + MINUTE, among=3)) == 1
 
 
 def test_only_a_server_has_a_clock_of_its_own(store: Storage, request: pytest.FixtureRequest) -> None:

@@ -64,11 +64,11 @@ def refusal(site: Site, claim: Claim, client: str = "") -> Refused | None:
     return None
 
 
-def takes(throttle: Throttle, tries: int) -> int:
+def takes(throttle: Throttle, tries: int, client: str = "") -> int:
     taken = 0
     for number in range(tries):
         with contextlib.suppress(Refused):
-            throttle.keep(record(number), lambda number=number: record(number))  # type: ignore[misc]
+            throttle.keep(record(number), lambda number=number: record(number), client=client)  # type: ignore[misc]
             taken += 1
     return taken
 
@@ -164,6 +164,26 @@ def test_a_site_takes_so_many_an_hour_from_all(store: Storage, ticks: Ticks) -> 
     assert 3590 <= taken <= 3600
 
 
+def test_six_hundred_at_once_are_taken_and_then_one_each_so_often(store: Storage, ticks: Ticks) -> None:
+    throttle = Throttle(Policy(), store, SITE, clock=ticks)
+    assert takes(throttle, 700) == 600
+    for now, taken in ((1.19, 0), (1.2, 1), (2.39, 0), (2.4, 1)):
+        ticks.now = now
+        assert takes(throttle, 9) == taken
+
+
+@pytest.mark.parametrize(("heard", "taken", "left"), [(3, 10, 0), (4, 9, 1)])
+def test_the_last_places_are_for_clients_that_send_little(
+    heard: int, taken: int, left: int, store: Storage, ticks: Ticks
+) -> None:
+    """Else a thousand addresses that never rest would leave none to whoever comes by."""
+    throttle = Throttle(Policy(site_burst=10), store, SITE, clock=ticks)
+    for _ in range(heard):
+        throttle.hear(ALICE)
+    throttle.hear(BOB)
+    assert (takes(throttle, 20, ALICE), takes(throttle, 20, BOB)) == (taken, left)
+
+
 def test_a_place_is_given_back_where_the_store_fails(store: Storage, ticks: Ticks) -> None:
     throttle = Throttle(Policy(site_burst=1, site_seconds=9.0, most_waiting=1), store, SITE, clock=ticks)
 
@@ -226,6 +246,30 @@ def test_the_store_is_asked_now_and_then_and_counts_no_further_than_the_cap(tick
     ticks.now, store.due = 10.0, 10_000
     assert takes(throttle, 50) == 0
     assert store.asked == [10, 10, 10]
+
+
+@pytest.mark.parametrize(("due", "taken"), [(99_999, 1), (100_000, 0), (100_001, 0)])
+def test_a_hundred_thousand_checks_may_wait_by_default(due: int, taken: int, ticks: Ticks) -> None:
+    store = Counting()
+    store.due = due
+    assert takes(Throttle(Policy(), store, SITE, clock=ticks), 9) == taken  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("took", "again"), [(0.0, 5.0), (0.025, 5.0), (0.1, 20.0), (30.0, 60.0)])
+def test_what_took_long_to_count_is_believed_for_longer(took: float, again: float, ticks: Ticks) -> None:
+    """A ping waits for it: where a hundred thousand are counted, no more than one of some hundred pings may (D7)."""
+
+    class Slow(Counting):
+        def checks_due(self, now: datetime, *, site: str, most: int) -> int:
+            ticks.now += took
+            return super().checks_due(now, site=site, most=most)
+
+    store = Slow()
+    throttle = Throttle(Policy(site_seconds=0, most_waiting=10), store, SITE, clock=ticks)  # type: ignore[arg-type]
+    for moment, looks in ((0.0, 1), (again - 0.01, 1), (again, 2)):
+        ticks.now = moment
+        takes(throttle, 1)
+        assert len(store.asked) == looks
 
 
 @pytest.mark.parametrize("most", [0, 10])

@@ -40,8 +40,8 @@ def site(web: FakeWeb, clock: FakeClock) -> Iterator[Site]:
         yield site
 
 
-def a_site(web: FakeWeb, clock: FakeClock, days: float = 30, **hooks: Any) -> Site:
-    policy = Policy(settle_seconds=0, recheck_days=days)
+def a_site(web: FakeWeb, clock: FakeClock, days: float = 30, *, moderate_edits: bool = False, **hooks: Any) -> Site:
+    policy = Policy(settle_seconds=0, recheck_days=days, moderate_edits=moderate_edits)
     return Site(
         "https://t.example", store="sqlite://", fetch=web, clock=clock, policy=policy, runner=External(), **hooks
     )
@@ -163,6 +163,36 @@ def test_what_a_later_look_found_new_is_told(web: FakeWeb, clock: FakeClock) -> 
             clock.advance(MONTH)
             site.drain()
     assert heard == ["Note", "New"]
+
+
+@pytest.mark.parametrize("protocol", ["webmention", "pingback", "trackback"])
+@pytest.mark.parametrize("decided", [True, False], ids=["a person approved it", "the policy did"])
+def test_what_a_later_look_finds_edited_waits_for_a_person(
+    web: FakeWeb, clock: FakeClock, protocol: str, decided: bool
+) -> None:
+    """Nobody announced it: who baits and switches says nothing. What fails meanwhile holds nothing."""
+    heard: list[tuple[str, Status]] = []
+
+    def hear(mention: Mention) -> None:
+        heard.append((mention.title, mention.status))
+
+    with a_site(web, clock, moderate_edits=True, on_mention=hear) as site:
+        mention = mentioned(site, protocol)
+        if decided:
+            site.moderate(mention.id, Status.APPROVED)
+        for answer, stands in (
+            (LINKING.replace("> <", ">\n <"), Status.APPROVED),
+            (Response(404), Status.APPROVED),
+            (LINKING, Status.APPROVED),
+            (LINKING.replace("Note", "Casino"), Status.PENDING),
+            (LINKING.replace("Note", "Casino"), Status.PENDING),
+        ):
+            web.pages[S] = answer
+            clock.now = site.store.next_due() or clock.now
+            site.drain()
+            assert only(site).status is stands
+        assert site.mentions() == []
+        assert heard == [("Note", Status.APPROVED), ("Casino", Status.PENDING)]
 
 
 def test_a_source_that_comes_back_is_as_before(site: Site, web: FakeWeb, clock: FakeClock) -> None:

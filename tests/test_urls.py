@@ -98,6 +98,23 @@ def test_no_text_makes_a_question_about_urls_fail(one: str, other: str) -> None:
     assert len(urls.pair_key(one, other, one)) == len(urls.page_key(one, other)) == 64
 
 
+@pytest.mark.parametrize(
+    ("text", "base"),
+    [
+        ("https://t.example/".ljust(4096, "x"), None),
+        ("https://t.example/#".ljust(4096, "x"), None),
+        ("https://t.example/" + "é" * 679 + "xxxx", None),
+        ("/".ljust(4096 - 17, "x"), "https://t.example/"),
+        ("/post", "https://t.example/".ljust(4096, "x")),
+    ],
+    ids=["as it is", "with its fragment", "as it goes on the wire", "made whole", "its base"],
+)
+def test_the_longest_url_is_read_and_one_longer_by_a_character_is_none(text: str, base: str | None) -> None:
+    assert urls.parse(text, base) is not None
+    longer = (text, f"{base}x") if base is not None and len(base) == 4096 else (f"{text}x", base)
+    assert urls.parse(*longer) is None
+
+
 @pytest.mark.parametrize("unit", ["a@", "../", "%", "[", "ü", "?", "#", "/", "\\", "\t", " ", "%7%45"])
 def test_a_megabyte_of_url_leads_nowhere(unit: str) -> None:
     """Nor does it stay in a cache."""
@@ -342,6 +359,25 @@ def test_parts_are_cut_out_as_they_are_written() -> None:
     assert urls.query({"target": T, "q": "a b"}) == "target=https%3A%2F%2Ft.example%2Fpost&q=a+b"
     assert urls.place("https://T.example:8080/note/?q#f") == "t.example/note"
     assert urls.quote_path("/caf\xc3\xa9 /~x%") == "/caf%C3%A9%20/~x%25"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("https://s.example/a", "https://s.example/a"),
+        ("https://s.example/a#comment-5", "https://s.example/a#comment-5"),
+        ("https://s.example/a#:~:text=spam", "https://s.example/a"),
+        ("https://s.example/a#comment-5:~:text=spam&text=more", "https://s.example/a#comment-5"),
+        ("https://s.example/a?b#c:~:d:~:e", "https://s.example/a?b#c"),
+        ("https://s.example/a#b#c:~:d", "https://s.example/a#b#c"),
+        ("https://s.example/a#:~", "https://s.example/a#:~"),
+        ("https://s.example/a#%3A~%3Atext=kept", "https://s.example/a#%3A~%3Atext=kept"),
+        ("https://s.example/a:~:b?c:~:d#e", "https://s.example/a:~:b?c:~:d#e"),
+        ("https://s.example/a:~:b?c:~:d", "https://s.example/a:~:b?c:~:d"),
+    ],
+)
+def test_a_fragment_directive_is_no_part_of_an_address(text: str, kept: str) -> None:
+    assert urls.without_directive(text) == kept
 
 
 def test_a_fragment_is_put_back_where_there_was_one() -> None:

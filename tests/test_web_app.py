@@ -98,7 +98,7 @@ def test_a_webmention_is_queued_and_its_status_can_be_watched(site: Site) -> Non
     assert told(ask(site, "GET", path)) == {"status": "queued", "source": S, "target": T}
     site.drain()
     answer = ask(site, "GET", path)
-    assert (answer.status, told(answer)["status"]) == (200, "success")
+    assert (answer.status, told(answer)) == (200, {"status": "success", "source": S, "target": T})
     assert answer.header("Cache-Control") == "no-store"
 
 
@@ -457,6 +457,16 @@ def test_a_link_to_the_ping_url_proves_a_trackback(site: Site, web: FakeWeb, bas
     ask(site, "POST", "/trackback", TRACKBACK, FORM, query=AT_T, base=base)
     site.drain()
     assert len(site.mentions(T)) == 1
+
+
+@pytest.mark.parametrize(("path", "query"), [("/trackback", "&x=1"), ("/", "")])
+def test_whatever_else_a_sender_asks_for_the_ping_url_is_the_one_that_is_advertised(
+    site: Site, path: str, query: str
+) -> None:
+    ask(site, "POST", path, TRACKBACK, FORM, query=AT_T + query)
+    record = site.store.last_claim(urls.pair_key(site.url, S, T), "trackback")
+    assert record is not None
+    assert record.claim.endpoint == f"https://t.example/trackback{AT_T}"
 
 
 @pytest.mark.parametrize("target", ["http://[", "nonsense", "x" * 5000, "https://u:p@t.example/post"])

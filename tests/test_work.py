@@ -120,6 +120,61 @@ def test_a_slow_job_does_not_hold_up_the_others(runner: Embedded) -> None:
     assert doing.until(lambda: len(doing.ended) == 50)
 
 
+class Stack(Queue):
+    """One whose jobs have waited since a time, and that can give the last ones first."""
+
+    def __init__(self, jobs: int, since: datetime | None) -> None:
+        super().__init__(jobs)
+        self.due = [replace(job, due=since) for job in self.due]
+
+    def lease_newest(self, now: datetime, until: datetime, *, site: str | None, limit: int) -> list[Job]:
+        assert site is None
+        with self.lock:
+            newest, self.due = self.due[-limit:][::-1], self.due[:-limit]
+            return newest
+
+
+IN_ORDER, BY_TURNS = [0, 1, 2, 3, 4, 5, 6], [0, 6, 1, 5, 2, 4, 3]
+
+
+@pytest.mark.parametrize(
+    ("store", "order"),
+    [
+        pytest.param(lambda: Stack(7, NOW - timedelta(seconds=5)), IN_ORDER, id="in time"),
+        pytest.param(lambda: Stack(7, NOW - timedelta(seconds=6)), BY_TURNS, id="late"),
+        pytest.param(lambda: Stack(7, None), IN_ORDER, id="since nobody knows when"),
+        pytest.param(lambda: Queue(7), IN_ORDER, id="a store that cannot"),
+    ],
+)
+def test_while_jobs_are_late_those_that_came_last_take_turns_with_them(
+    store: Callable[[], Queue], order: list[int]
+) -> None:
+    """Whoever comes after a flood does not wait for all of it (security.md D8)."""
+    runner, doing = Embedded(threads=1), Doing()
+    work(store(), runner, doing)
+    runner.nudge()
+    assert doing.until(lambda: len(doing.ended) == 7)
+    assert doing.ended == order
+    runner.stop(PATIENCE)
+
+
+def test_a_drain_that_is_late_keeps_the_order() -> None:
+    done: list[int] = []
+    work(Stack(7, NOW - timedelta(days=1)), External(), lambda job: done.append(job.id)).drain()
+    assert done == IN_ORDER
+
+
+def test_where_none_came_last_the_longest_due_goes_on(runner: Embedded) -> None:
+    class Empty(Stack):
+        def lease_newest(self, now: datetime, until: datetime, *, site: str | None, limit: int) -> list[Job]:
+            return []
+
+    doing = Doing()
+    work(Empty(50, NOW - timedelta(days=1)), runner, doing)
+    runner.nudge()
+    assert doing.until(lambda: len(doing.ended) == 50)
+
+
 def test_what_comes_while_a_job_is_done_finds_a_thread(runner: Embedded) -> None:
     store, doing = Queue(1), Doing(0)
     work(store, runner, doing)

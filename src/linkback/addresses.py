@@ -79,12 +79,23 @@ def client_key(text: str) -> str:
     The IPv4 address inside one of a tunnel or a translator counts, as one client has many of those. "" where it is not
     known who the client is: the text is no address, or one that is not public, which is a proxy's or our own.
     """
-    address = parse(text)
-    if isinstance(address, IPv6Address):
-        address = _inside(address) or address
-    if address is None or not is_public(address):
-        return ""
+    address = _of_whom(text)
+    return _share(address) if address is not None and is_public(address) else ""
+
+
+def share(text: str) -> str:
+    """What an address is one of, as `client_key` says, public or not; "" for a text that is no address."""
+    address = _of_whom(text)
+    return "" if address is None else _share(address)
+
+
+def _share(address: Address) -> str:
     return str(address) if isinstance(address, IPv4Address) else f"{IPv6Address(int(address) >> 64 << 64)}/64"
+
+
+def _of_whom(text: str) -> Address | None:
+    address = parse(text)
+    return (_inside(address) or address) if isinstance(address, IPv6Address) else address
 
 
 def _inside(address: IPv6Address) -> IPv4Address | None:
@@ -117,8 +128,8 @@ def exposed(network: Network) -> str:
     """What of this machine a network opens, in words; "" where it opens none of it."""
     if not network.prefixlen:
         return f"every address of IPv{network.version} that this machine reaches, its own too"
-    within = (words for address, words in _DELICATE.items() if ipaddress.ip_address(address) in network)
-    return " and ".join(dict.fromkeys(within))
+    # no network but the whole has two of them
+    return next((words for address, words in _DELICATE.items() if ipaddress.ip_address(address) in network), "")
 
 
 def is_network(name: str) -> bool:

@@ -45,6 +45,7 @@ class Background:
 
     def work(self, kind: JobKind | None = None, *, id: int | None = None) -> bool:
         """Do one due job, of a kind or of any, or of an id; false where it, or nothing, is due. Raises `StoreError`."""
+        self._work.forget(self._work.clock())
         return self._work.step(kind, id)
 
     def close(self, timeout: float = 12.0) -> None:

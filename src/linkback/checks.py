@@ -10,30 +10,36 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
-from linkback import desk, logs, upkeep, urls
+from linkback import desk, domains, logs, upkeep, urls
 from linkback.errors import LinkbackError, Reason, StoreError
-from linkback.hooks import Hooks, Loudness, report, tell
-from linkback.looks import Look, in_their_words, is_news, not_deleted, state_of
-from linkback.model import Backlink, Claim, ClaimState, Job, Mention, Status, Turn
+from linkback.glance import Glance
+from linkback.hooks import Hooks, tell
+from linkback.hops import Admission, asking
+from linkback.looks import Look, is_news, not_deleted, state_of
+from linkback.model import UNSEEN, Backlink, Claim, ClaimState, Job, Mention, Status, Turn
 from linkback.ownpages import OwnPages
 from linkback.page import Page
-from linkback.policy import Policy, Retry, takes_away
+from linkback.policy import Policy, Retry
 from linkback.protocols import Protocol
 from linkback.receiver import Reading, Trail, hurry, purpose, read_source
-from linkback.siblings import SECOND_LOOK, Patience, Siblings
+from linkback.siblings import Patience, Siblings
 from linkback.store import ClaimRecord, Gathering, Pace, Sibling, Storage, Verdict
+from linkback.verdicts import Verdicts
 from linkback.wire import Fetch
+from linkback.work import LATE, put_off
 
 log = logs.named(__name__)
 
-#: a look that is late by so much is one of many, and its page has so many seconds to come: those behind it wait as long
-_LATE, _HURRIED_SECONDS = timedelta(seconds=5), 4.0
+#: where a look is late, and more than so many others are due, its page has so many seconds to come: all that are behind
+#: it wait as long
+_CROWD, _HURRIED_SECONDS = 20, 4.0
 #: what lies between the next looks of siblings, so that they do not all come at once
 _APART = timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Checks:
     """Checks the claims for the pages of one site, and gives up those that cannot be checked.
 
@@ -51,7 +57,19 @@ class Checks:
     lease: timedelta
     hooks: Hooks = field(default_factory=Hooks)
     inline: bool = False
-    loudness: Loudness = field(default_factory=Loudness)
+
+    @cached_property
+    def _verdicts(self) -> Verdicts:
+        return Verdicts(policy=self.policy, retry=self.retry, protocols=self.protocols, inline=self.inline)
+
+    @cached_property
+    def admission(self) -> Admission:
+        """Which URLs are read for a claim: the one that it names, and those that redirects lead to."""
+        return Admission(pages=self.pages, policy=self.policy, inline=self.inline)
+
+    @cached_property
+    def _crowded(self) -> Glance[bool]:
+        return Glance(False, clock=lambda: self.now().timestamp())
 
     def check(self, job: Job) -> None:
         """Fetch the source of a pair's claims once, look for each backlink, record what was found.
@@ -72,13 +90,16 @@ class Checks:
             return
         if not self._granted(job, turn):
             return
-        reading, looked = self._read(waiting[0].claim, hurried=self._must_hurry(job, began)), self.now()
+        # a source has many spellings, and a stranger may have chosen one that its server does not know
+        first = next((each for each in waiting if _is_usual(each.claim.source)), waiting[0])
+        reading, looked = self._read(first, hurried=self._must_hurry(job, began)), self.now()
         # those that came while it was fetched are answered by the same page
         joined, before = self.store.pair(job.subject)
-        records = joined or waiting
-        anew = bool({record.id for record in records} - {record.id for record in waiting})
+        known = {record.id for record in waiting}
+        records = [each for each in joined if each.id in known or reading.is_of(each.claim.source)] or waiting
+        anew = bool({record.id for record in records} - known)
         # before the end of the job, which holds the host: one of them that is begun elsewhere would read the page too
-        if self._take_along(job, waiting[0], reading, began, looked):
+        if self._take_along(job, first, reading, began, looked):
             # a moderator may have spoken meanwhile
             before = self.store.mention_for(job.subject)
         self._conclude(job, reading, records, before, looked, anew=anew)
@@ -98,7 +119,8 @@ class Checks:
             except StoreError:
                 raise
             except Exception as error:  # noqa: BLE001 -- it is logged, and no fault of the others
-                self._failed(sibling.job, error)
+                due = self.retry.due(sibling.job.attempts, self.now())
+                put_off(self.store, sibling.job, error, due=due, give_up=self.give_up)
 
         gathering = self.store
         taken = Siblings(
@@ -117,11 +139,6 @@ class Checks:
             gathering.spare_reads(source, taken, now=self.now(), pace=self._pace(source))
         return taken
 
-    def _failed(self, job: Job, error: Exception) -> None:
-        report(log, f"{job.kind} {job.subject} failed", error)
-        due = self.retry.due(job.attempts, self.now())
-        self.give_up(job) if due is None else self.store.release(job, due=due)
-
     def _conclude(
         self,
         job: Job,
@@ -133,10 +150,16 @@ class Checks:
         anew: bool = False,
         place: int = 0,
     ) -> None:
-        """Record what a page that was read now says of the claims of a pair, which has a place among its siblings."""
+        """Record what a page that was read now says of the claims of a pair, which has a place among its siblings.
+
+        One that a limit of our own kept us from says nothing: they are put off, and no attempt was made.
+        """
+        if (later := self._verdicts.later(reading, records, now)) is not None:
+            self._put_off(job, reading, records[0].claim, later + place * _APART)
+            return
         looks = [Look(record, reading.find(record.claim)) for record in records]
-        verdict = self._verdict(job, reading, looks, before, now)
-        if verdict.removed and before is not None and self._still_linked(reading, records, before):
+        verdict = self._verdicts.of(job, reading, looks, before, now)
+        if verdict.removed and before is not None and self._may_still_link(reading, records, before):
             verdict = replace(verdict, removed=False, claims=[not_deleted(record) for record in verdict.claims])
         again, recheck = verdict.again, self._recheck(verdict, before, now)
         # one that looks again does it for all who wait by then; who looks again in a month does it alone
@@ -147,6 +170,11 @@ class Checks:
             self._tell(job.subject, verdict.mention, before)
         if verdict.removed:
             self._tell_removed(job.subject, before)
+
+    def _put_off(self, job: Job, reading: Reading, claim: Claim, due: datetime) -> None:
+        """Give a job back whose source was not read, by a limit of our own, uncounted."""
+        log.info("no look at %s for %s before %s: %s", claim.source, claim.target, due, reading.find(claim))
+        self.store.release(job, due=due, counted=False)
 
     def _recheck(self, verdict: Verdict, before: Mention | None, now: datetime) -> datetime | None:
         """When to look again at the mention that a check leaves; soon where it did not see the link."""
@@ -169,16 +197,10 @@ class Checks:
         """See whether a mention that nobody announced anew still holds (protocols.md D-41 to D-43, D-46)."""
         before, now = self.store.mention_for(job.subject), self.now()
         last = [] if before is None else [self.store.last_claim(job.subject, name) for name in before.protocols]
-        # any link to the page will do: a claim for a fragment says nothing of the others
-        records = [
-            replace(record, claim=replace(record.claim, target=urls.without_fragment(record.claim.target)))
-            for record in last
-            if record is not None
-        ]
-        if before is None or not records:
+        if before is None or not (records := [record for each in last for record in _as_ever(each, before)]):
             self.store.end(job)
             return
-        if before.status in upkeep.UNSEEN:
+        if before.status in UNSEEN:
             due = upkeep.due(self.policy, before, now)
             self.store.finish_check(job, Verdict(key=job.subject, page=records[0].page, claims=(), recheck=due))
             return
@@ -187,16 +209,20 @@ class Checks:
         turn = self.store.begin_read(job, source, now=now, until=until, pace=pace, queues=False)
         if not self._granted(job, upkeep.no_hurry(turn, now)):
             return
-        reading = self._read(records[0].claim)
+        reading = self._read(records[0])
+        if reading.retry_after is not None:
+            self._put_off(job, reading, records[0].claim, upkeep.later(reading.retry_after, now))
+            return
         looks = [Look(record, reading.find(record.claim)) for record in records]
-        found = mention = self._mention(reading, looks, before, now)
+        found = mention = self._verdicts.mention(reading, looks, before, now)
         removed = False
         if mention is None:
             mention, removed = upkeep.fails(before, [look.found for look in looks], now)
             log.info("no link to %s in %s any more: %s", before.target, before.source, looks[0].found)
         again = None if removed else upkeep.due(self.policy, mention, now)
         verdict = Verdict(key=job.subject, page=records[0].page, claims=(), mention=mention, removed=removed)
-        self.store.finish_check(job, replace(verdict, recheck=again))
+        holds_edits = self.policy.moderate_edits
+        self.store.finish_check(job, replace(verdict, recheck=again, holds_edits=holds_edits))
         if found is not None and state_of(before, found) in (ClaimState.UPDATED, ClaimState.SUCCESS):
             self._tell(job.subject, found, before)
         if removed:
@@ -213,119 +239,43 @@ class Checks:
         self.store.finish_check(job, Verdict(key=job.subject, page=page, claims=records, parked=True))
 
     def _must_hurry(self, job: Job, now: datetime) -> bool:
-        """Whether others wait behind a look that is not the last: what is slow gets its whole time in a later one."""
-        late = job.due is not None and now - job.due > _LATE
-        return late and not self.inline and job.attempts <= len(self.retry.delays)
+        """Whether many wait behind a look that is not the last: what is slow gets its whole time in a later one.
 
-    def _read(self, claim: Claim, *, hurried: bool = False) -> Reading:
+        Whose they are does not matter: one worker may do the work of many sites. Who comes once an hour finds each look
+        late, and few of them.
+        """
+        late = job.due is not None and now - job.due > LATE
+        if not late or self.inline or job.attempts > len(self.retry.delays):
+            return False
+        return self._crowded.of(lambda: len(self.store.due(now, limit=_CROWD + 1)) > _CROWD)
+
+    def _read(self, record: ClaimRecord, *, hurried: bool = False) -> Reading:
         page: Page | LinkbackError
-        trail = Trail(hurry(self.fetch, _HURRIED_SECONDS) if hurried else self.fetch)
+        claim, fetch = record.claim, hurry(self.fetch, _HURRIED_SECONDS) if hurried else self.fetch
+        objection = self.admission.objection(claim, mentioned=lambda: self.store.mention_for(record.key) is not None)
+        trail = Trail(asking(fetch, objection))
         try:
             page = read_source(trail, claim.source, purpose=purpose(claim.protocol, claim.target))
         except LinkbackError as error:
             page = error
         for url in trail.onward:
-            self.store.count_read(url, now=self.now(), pace=self._pace(url))
-        return Reading(page, self.pages, self.protocols, self.policy.excerpt_style, hurried=hurried)
+            # where others lead is bounded by the `Fetch`; here it would leave nothing to those who name a host
+            if domains.registrable(url) == domains.registrable(claim.source):
+                self.store.count_read(url, now=self.now(), pace=self._pace(url))
+        asked, style = urls.asked_for(claim.source), self.policy.excerpt_style
+        return Reading(page, self.pages, self.protocols, style, asked_for=asked, hurried=hurried)
 
-    def _still_linked(self, reading: Reading, records: Sequence[ClaimRecord], before: Mention) -> bool:
-        """Whether the source links to the page in any way that was ever announced.
+    def _may_still_link(self, reading: Reading, records: Sequence[ClaimRecord], before: Mention) -> bool:
+        """Whether the source links to the page in any way that was ever announced, or may, as another URL was read.
 
         A webmention that names a fragment nobody links to says nothing of the page; and what a trackback proved by a
         link to its ping URL no other protocol can see.
         """
-        last = (self.store.last_claim(records[0].key, protocol) for protocol in before.protocols)
-        announced = [record.claim for record in (*records, *last) if record is not None]
-        whole = (replace(claim, target=urls.without_fragment(claim.target)) for claim in announced)
-        return any(isinstance(reading.find(claim), Backlink) for claim in whole)
-
-    def _verdict(
-        self, job: Job, reading: Reading, looks: Sequence[Look], before: Mention | None, now: datetime
-    ) -> Verdict:
-        mention = self._mention(reading, looks, before, now)
-        nexts = [None if mention else self._next_look(look, job, now) for look in looks]
-        ended = [
-            self._end(look, before, mention, now) if again is None else self._wait(look, now)
-            for look, again in zip(looks, nexts, strict=True)
-        ]
-        return Verdict(
-            key=job.subject,
-            page=looks[0].record.page,
-            claims=ended,
-            mention=mention,
-            removed=any(record.state is ClaimState.DELETED for record in ended),
-            again=min((again for again in nexts if again is not None), default=None),
-        )
-
-    def _next_look(self, look: Look, job: Job, now: datetime) -> datetime | None:
-        """When to look again for what was not found; None where that was the last word (protocols.md D-25, D-27)."""
-        reason, hope = look.failure
-        if not hope or self.inline:
-            return None
-        if reason not in SECOND_LOOK:
-            return self.retry.due(job.attempts, now)
-        looked_twice = look.record.reason in SECOND_LOOK
-        return None if looked_twice else now + timedelta(seconds=self.policy.second_look_seconds)
-
-    def _end(self, look: Look, before: Mention | None, mention: Mention | None, now: datetime) -> ClaimRecord:
-        reason, _ = look.failure
-        done = replace(look.record, open=False, checked=now, reason=reason)
-        if reason is None and mention is not None and self._turned_away(before, mention):
-            return replace(done, state=ClaimState.FAILED, reason=Reason.BLOCKED)
-        if reason is None and mention is not None:
-            return replace(done, state=state_of(before, mention))
-        claim = look.record.claim
-        level = self.loudness.of(look.found, now)
-        log.log(level, "no mention of %s by %s: %s", claim.target, claim.source, look.found)
-        visible = mention is None and before is not None and before.status is not Status.REMOVED
-        protocol = self.protocols.get(claim.protocol)
-        asked = protocol is not None and protocol.updates
-        taken = visible and asked and reason is not None and takes_away(reason, asked=asked)
-        return replace(done, state=ClaimState.DELETED if taken else ClaimState.FAILED)
-
-    def _wait(self, look: Look, now: datetime) -> ClaimRecord:
-        """A claim that will be looked at again: not ended, whatever was found so far."""
-        claim, (reason, _) = look.record.claim, look.failure
-        level = self.loudness.of(look.found, now)
-        log.log(level, "no mention of %s by %s yet: %s", claim.target, claim.source, look.found)
-        return replace(look.record, state=ClaimState.QUEUED, reason=reason, checked=now, open=True)
-
-    def _turned_away(self, before: Mention | None, mention: Mention) -> bool:
-        """Whether a sender who waits is told that the policy takes this for spam (protocols.md C-43).
-
-        The same again gets the same answer, whatever a moderator made of it, unless everybody may see it.
-        """
-        kept = before is not None and before.status in (Status.APPROVED, Status.PENDING)
-        return self.inline and mention.status is Status.SPAM and not kept
-
-    def _mention(
-        self, reading: Reading, looks: Sequence[Look], before: Mention | None, now: datetime
-    ) -> Mention | None:
-        proven = [(look.record, look.found) for look in looks if isinstance(look.found, Backlink)]
-        if not proven:
-            return None
-        record, found = proven[0]
-        backlink = reading.describe(found)
-        announced = tuple(dict.fromkeys(record.claim.protocol for record, _ in proven))
-        known = before.protocols if before is not None else ()
-        if all(self.protocols[name].describes_source for name in (*announced, *known) if name in self.protocols):
-            backlink = in_their_words(record.claim, backlink)
-        return Mention(
-            id="",
-            site=record.site,
-            source=record.claim.source,
-            target=record.claim.target,
-            protocols=announced,
-            status=self.policy.status(backlink),
-            received=record.received,
-            checked=now,
-            title=backlink.title,
-            author=backlink.author,
-            excerpt=backlink.excerpt,
-            published=backlink.published,
-            kind=backlink.kind,
-            final_url=backlink.final_url,
-        )
+        if not reading.is_of(before.source):
+            return True
+        last = [self.store.last_claim(records[0].key, protocol) for protocol in before.protocols]
+        ever = (record for each in (*records, *last) for record in _as_ever(each, before))
+        return any(isinstance(reading.find(record.claim), Backlink) for record in ever)
 
     def _tell(self, key: str, found: Mention, before: Mention | None) -> None:
         """Tell of a mention that is new or changed: a host that publishes what it shows would else go on for ever."""
@@ -341,3 +291,19 @@ class Checks:
         after = self.store.mention_for(key)
         if after is not None and after.status is Status.REMOVED:
             tell(self.hooks.removed, after)
+
+
+def _is_usual(source: str) -> bool:
+    """Whether a source is spelled as nearly everybody spells it."""
+    return urls.asked_for(source) == urls.canonical(source)
+
+
+def _as_ever(record: ClaimRecord | None, before: Mention) -> list[ClaimRecord]:
+    """A claim as questions about the mention that it announced, whose source and page have other spellings too.
+
+    Any link to the page will do: a claim for a fragment says nothing of the others.
+    """
+    if record is None:
+        return []
+    targets = dict.fromkeys(urls.without_fragment(target) for target in (record.claim.target, before.target))
+    return [replace(record, claim=replace(record.claim, source=before.source, target=target)) for target in targets]

@@ -2,7 +2,7 @@
 
 Rule 1: the post's own words count, its title, and how it links: the frame of a page changes with other posts, and its
         thread with what others say, which may be no more than that they heard of the last change.
-Rule 2: what cannot be read as a tree counts as it is written, and as a whole.
+Rule 2: what cannot be read as a tree counts as it is written, and as a whole; a lack of memory says nothing of it.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ def _words(page: Page) -> str:
         tree = Tree(page.text)
         # a host that gives its post alone has no title but the one that is seen
         return tree.content() if page.document.title else f"{tree.heading()}\n{tree.content()}"
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 -- trees of unruly markup fail in ways nobody lists (rule 2)
         return page.text
 
@@ -67,5 +69,7 @@ def _within(page: Page) -> frozenset[tuple[str, int]] | None:
         return None
     try:
         return Tree(page.text).links_of_posts()
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 -- as above (rule 2)
         return None

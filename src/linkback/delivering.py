@@ -16,7 +16,7 @@ from linkback.discoveries import Discoveries
 from linkback.errors import FetchError, LinkbackError, Reason, SourceGone
 from linkback.hooks import Hooks, tell
 from linkback.model import ARRIVED, Cause, Claim, Delivery, Endpoints, Job, Outcome
-from linkback.policy import Outgoing, Retry
+from linkback.policy import Outgoing, Retry, wait_for
 from linkback.protocols import Protocol
 from linkback.protocols.status import UNUSABLE
 from linkback.receiver import read_source
@@ -31,7 +31,7 @@ KEPT_IN = "%s is not told of %s: %s"
 _SECOND_ASK_SECONDS = 60.0
 #: an answer that an endpoint is none; from memory, it may have moved since (B-38, B-53)
 _STALE = UNUSABLE | {-32601}
-#: a host that asks for more has its next turn then all the same
+#: a host that asks for more has its next turn then all the same; and what limits of our own keep back has failed then
 _MOST_REST = 48 * 3600
 #: for how long a worker waits for a turn with its job in hand
 _PATIENCE = timedelta(seconds=2)
@@ -51,10 +51,11 @@ class _Later(Exception):
 
 @dataclass(slots=True)
 class _Attempt:
-    """One attempt at a delivery, and the protocols by which a POST of it has left."""
+    """One attempt at a delivery, the protocols whose endpoint was none before, and those by which a POST has left."""
 
     job: Job
     owed: Delivery
+    none: frozenset[str] = frozenset()
     posted: list[str] = field(default_factory=list)
 
 
@@ -94,16 +95,18 @@ class Delivering:
         owed = self._owed(job)
         if owed is None:
             return
-        attempt = _Attempt(job, owed)
+        attempt = _Attempt(job, owed, self._none.pop((owed.id, owed.revision), frozenset()))
         try:
             done, known = self._try(attempt)
         except _Overtaken:
             log.warning("the delivery to %s took too long, and is another worker's now", owed.target)
             return
         except _Later as later:
-            # what was posted to led on to the next language, so its endpoint is none
-            self._none[owed.id, owed.revision] = frozenset(attempt.posted)
+            self._remember(attempt, waits=None)
             self.store.postpone(job, owed, due=later.due, counted=bool(attempt.posted))
+            return
+        if (wait := self._kept(owed, done)) is not None:
+            self._put_off(attempt, done, wait)
             return
         done = replace(
             done, id=owed.id, cause=owed.cause, told=owed.told, revision=owed.revision, attempts=job.attempts
@@ -112,10 +115,34 @@ class Delivering:
         if owed.outcome is Outcome.UNKNOWN and not known:
             done = _still_unknown(owed, done, again=again is not None)
         self._log(done, again)
-        rest = self.now() + timedelta(seconds=min(done.retry_after, _MOST_REST)) if done.retry_after else None
-        self.store.finish_delivery(job, done, again=again, rest=rest)
+        self.store.finish_delivery(job, done, again=again, rest=self._rest(done))
         if again is None:
             tell(self.hooks.delivery, done)
+
+    def _rest(self, done: Delivery) -> datetime | None:
+        """Until when a host is left alone that asked for it; what a limit of ours asks for is between us."""
+        if not done.retry_after or done.code is None:
+            return None
+        return self.now() + timedelta(seconds=min(done.retry_after, _MOST_REST))
+
+    def _kept(self, owed: Delivery, done: Delivery) -> timedelta | None:
+        """For how long a delivery waits that a limit of our own kept back; None where none did, or for too long."""
+        if done.retry_after is None or done.code is not None or owed.owed is None:
+            return None
+        return wait_for(done.retry_after, self.now() - owed.owed, timedelta(seconds=_MOST_REST))
+
+    def _put_off(self, attempt: _Attempt, done: Delivery, wait: timedelta) -> None:
+        """Have a delivery wait, with the reason, and no attempt made: nobody has it."""
+        job, owed = attempt.job, attempt.owed
+        self._remember(attempt, waits=done.protocol)
+        detail = _after_all(done) if owed.outcome is Outcome.UNKNOWN else done.detail
+        log.info("%s waits %.0f s: %s", owed.target, wait.total_seconds(), detail)
+        self.store.postpone(job, replace(owed, detail=detail), due=self.now() + wait)
+
+    def _remember(self, attempt: _Attempt, *, waits: str | None) -> None:
+        """Note what was posted to and led on to the next language, so that its endpoint is none; not what `waits`."""
+        if none := attempt.none.union(attempt.posted) - {waits}:
+            self._none[attempt.owed.id, attempt.owed.revision] = none
 
     def _log(self, done: Delivery, again: datetime | None) -> None:
         if was_kept_in(done):
@@ -154,8 +181,7 @@ class Delivering:
         language takes a repeat; otherwise a receiver could list the source twice (protocols.md B-11).
         """
         owed, told = attempt.owed, owing.heard(attempt.owed)
-        none = self._none.pop((owed.id, owed.revision), frozenset())
-        protocols = [each for each in self.protocols if each.name not in none]
+        protocols = [each for each in self.protocols if each.name not in attempt.none]
         if told:
             protocols = [each for each in self.protocols if each.name == told and (each.updates or each.repeatable)]
             if not protocols:
@@ -246,4 +272,9 @@ def _still_unknown(owed: Delivery, tried: Delivery, *, again: bool) -> Delivery:
     if tried.outcome in (*ARRIVED, Outcome.UNKNOWN) or refused:
         return tried
     more = tried.attempts if again else 0
-    return replace(owed, detail=f"it may have arrived; then {tried.detail}", attempts=tried.attempts, again=more)
+    return replace(owed, detail=_after_all(tried), attempts=tried.attempts, again=more)
+
+
+def _after_all(tried: Delivery) -> str:
+    """What is known of a delivery that may have arrived before it was tried once more."""
+    return f"it may have arrived; then {tried.detail}"

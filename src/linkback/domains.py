@@ -10,7 +10,7 @@ import threading
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from linkback import urls
+from linkback import addresses, urls
 
 if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
@@ -66,7 +66,7 @@ def _registrable(host: str) -> str:
     name = host.rstrip(".")
     # a host whose last label is a number is an IPv4 address in the end, or was no URL (WHATWG URL)
     if name.endswith("]") or name.rpartition(".")[2].isdigit():
-        return name
+        return addresses.share(name.strip("[]")) or name
     # not by every thread of a server at once (durable receive)
     with _reading:
         suffixes = _suffixes()

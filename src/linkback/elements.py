@@ -9,6 +9,7 @@ import re
 import string
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 #: elements with an attribute that linkback reads
 LINKING = frozenset({"a", "area", "link", "data"})
@@ -150,12 +151,14 @@ class Collector:
         """An element of `KEPT` begins; a hidden one is only counted."""
         position = self._counts.get(name, 0)
         self._counts[name] = position + 1
-        if name == "a":
-            self._open.append(_Open(-1 if hidden else len(self.document.elements)))
-            if not hidden:
-                self._shown.append(len(self.document.elements))
+        index = -1 if hidden else len(self.document.elements)
+        # what is open names only what is kept, also where memory ends in between
         if not hidden:
             self.document.elements.append(Element(name, attributes, position, foreign))
+        if name == "a":
+            if not hidden:
+                self._shown.append(index)
+            self._open.append(_Open(index))
 
     def keep_title(self) -> None:
         """The page's title begins, unless it had one."""
@@ -253,3 +256,9 @@ class Seams:
         missing = self._open and self._last.isalnum() and string[0].isalnum()
         self._last, self._ended, self._open = string[-1], None, False
         return missing
+
+
+def mind_memory(parser: Any) -> None:
+    """Raise `MemoryError` where a parser of lxml had no room: it goes on as if the page ended, and only logs it."""
+    if any(entry.type_name == "ERR_NO_MEMORY" for entry in parser.feed_error_log):
+        raise MemoryError("no room for the page")

@@ -9,7 +9,7 @@ LinkbackError
 │   ├── Blocked             the address, port or scheme is not one we talk to (.address)
 │   ├── Unreachable         DNS, connection, TLS or framing failed
 │   │   └── TimedOut        the whole exchange took longer than its deadline
-│   ├── TooManyRedirects
+│   ├── TooManyRedirects                                     (.retry_after)
 │   └── BadStatus           the server answered with an error    (.status)
 └── StoreError              the database said no
 
@@ -116,7 +116,7 @@ class FetchError(LinkbackError):
 
 
 class Blocked(FetchError):
-    """The URL leads to an address, port or scheme that linkback does not talk to.
+    """The URL leads to an address, port or scheme that linkback does not talk to, or to a page that is not to be read.
 
     `address` is the one that was refused and can be opened; "" where it was something else.
     """
@@ -135,7 +135,16 @@ class TimedOut(Unreachable):
 
 
 class TooManyRedirects(FetchError):
-    """More redirects than `Limits.redirects`, or a redirect that leads nowhere."""
+    """More redirects than `Limits.redirects`, a redirect that leads nowhere, or one to a host that too many lead to.
+
+    `retry_after` is in how many seconds one may lead to that host again, None where it was one of the others.
+    """
+
+    def __init__(
+        self, url: str, message: str, *, temporary: bool = True, sent: bool = False, retry_after: int | None = None
+    ) -> None:
+        super().__init__(url, message, temporary=temporary, sent=sent)
+        self.retry_after = retry_after
 
 
 class BadStatus(FetchError):

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from linkback import answers, microformats, urls, wpexcerpt
 from linkback.answers import cited_as
+from linkback.jsontext import read_members
 from linkback.microformats import Item
 from linkback.model import Author, Backlink
 from linkback.nodes import Node
@@ -314,9 +315,8 @@ def read_date(text: str, latest: datetime) -> datetime | None:
 
 def _describe_data(page: Page, backlink: Backlink) -> Backlink:
     """A page that is no web page: what JSON calls itself, else where it is."""
-    found = page.json() if page.kind is Kind.JSON else None
-    names = [found.get("title"), found.get("name")] if isinstance(found, dict) else []
-    titles = (clean_text(name, MAX_TITLE) for name in names if isinstance(name, str))
+    found = read_members(page.text, "title", "name") if page.kind is Kind.JSON else {}
+    titles = (clean_text(found.get(name, ""), MAX_TITLE) for name in ("title", "name"))
     return replace(
         backlink,
         title=next(filter(None, titles), "") or clean_text(urls.place(page.url), MAX_TITLE),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 import re
 import socket
 from collections.abc import Callable, Iterable
@@ -132,6 +133,7 @@ class Fetcher:
             tls_context(ca_file)
         self._limits = limits
         self._led = TokenBuckets(limits.led_burst, limits.led_seconds)
+        self._objections: tuple[Callable[[str], str], ...] = ()
         self._product = user_agent
         self._door = Door(
             guard=Guard(several("allow", (allow,) if isinstance(allow, str) else allow, _NETWORK), openers.network),
@@ -161,6 +163,16 @@ class Fetcher:
         """One that takes at most `seconds` for a GET, and is otherwise the same."""
         return self.within(seconds=min(seconds, self._limits.seconds))
 
+    def asking(self, objection: Callable[[str], str]) -> Fetcher:
+        """One that asks, before it follows a redirect, what speaks against the URL that it leads to: "" for nothing.
+
+        Where something does, nobody is connected to, and `get` and `send` raise `Blocked` with those words. What is
+        asked already is asked as before. The time that `objection` takes is part of the fetch's.
+        """
+        other = copy.copy(self)
+        other._objections = (*self._objections, objection)
+        return other
+
     def get(self, url: str, *, accept: str = DEFAULT_ACCEPT, purpose: str = "", headers: HeadersLike = ()) -> Response:
         """GET a page, following redirects; any status comes back as a Response.
 
@@ -170,7 +182,7 @@ class Fetcher:
         that this is its end. The body of a media type that is neither `readable` nor named in `accept` is left where it
         is: b"".
         Raises `Blocked`, `Unreachable`, `TimedOut` or `TooManyRedirects`, the last also where others redirected to
-        one host too often, which passes (protocols.md A-1 to A-9, D-10, D-20 to D-23).
+        one host too often, which passes: `retry_after` says when (protocols.md A-1 to A-9, D-10, D-20 to D-23).
         """
         more = tuple((name, value) for name, value in as_headers(headers) if name.lower() not in _OURS)
         fields = (("User-Agent", user_agent(self._product, purpose)), ("Accept", accept), *more)
@@ -217,12 +229,19 @@ class Fetcher:
             raise
 
     def _lead(self, page: Url, progress: Progress) -> None:
-        """Count a hop to another host than was asked for; raises `TooManyRedirects` where there were too many."""
+        """Ask whether to follow a redirect, and count a hop to another host than was asked for.
+
+        Raises `Blocked` where there is an objection, and `TooManyRedirects` where there were too many.
+        """
+        for objection in self._objections:
+            if why := objection(page.href):
+                raise Blocked(progress.url, why, sent=progress.sent)
         if urls.site_host(page.href) == urls.site_host(progress.url):
             return
         host = domains.registrable(page.href)
-        if host != domains.registrable(progress.url) and self._led.take(host):
-            raise TooManyRedirects(progress.url, f"too many redirects lead to {host} for now", sent=progress.sent)
+        if host != domains.registrable(progress.url) and (wait := self._led.take(host)):
+            message = f"too many redirects lead to {host} for now"
+            raise TooManyRedirects(progress.url, message, sent=progress.sent, retry_after=math.ceil(wait))
 
     def _visit(self, page: Url, errand: _Errand, progress: Progress, passed: tuple[str, ...]) -> Response | Url:
         """One hop: the answer, or where it leads on."""
@@ -299,7 +318,7 @@ def make_fetcher(
     `ConfigurationError` for a network or a port that is none.
     """
     ports, defaults = tuple(ports), Limits()
-    if not all(port.isascii() and port.isdigit() and 0 < int(port) < 65536 for port in ports):
+    if not all(port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536 for port in ports):
         raise ConfigurationError(f"a port is a number from 1 to 65535, not {', '.join(ports)}")
     limits = Limits(ports=defaults.ports | {int(port) for port in ports}) if ports else defaults
     return Fetcher(allow=networks, limits=limits, user_agent=introduction(contact), openers=openers)

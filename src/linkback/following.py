@@ -29,6 +29,9 @@ from linkback.wire import Fetch, Response
 
 log = logs.named(__name__)
 
+#: how long one document may take to come, where no `Fetcher` of the caller's own says otherwise
+_DOCUMENT_SECONDS = 40
+
 
 @dataclass(slots=True, kw_only=True)
 class Followed:
@@ -128,7 +131,7 @@ def _default_fetch(site: Site) -> Reading:
     from linkback.fetch import Fetcher, introduction
 
     own = site.fetch if isinstance(site.fetch, Fetcher) else Fetcher(user_agent=introduction(site.url))
-    return own.within(seconds=40, bytes=feeds.MOST_BYTES)
+    return own.within(seconds=_DOCUMENT_SECONDS, bytes=feeds.MOST_BYTES)
 
 
 class _Posts:

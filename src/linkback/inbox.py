@@ -15,7 +15,7 @@ from linkback import urls
 from linkback.checks import Checks
 from linkback.errors import Reason, Refused
 from linkback.model import Claim, Status
-from linkback.protocols import Protocol
+from linkback.protocols import Protocol, as_advertised
 from linkback.store import ClaimRecord
 from linkback.throttle import Throttle
 
@@ -46,22 +46,25 @@ class Inbox(Checks):
         protocol = self.protocols.get(claim.protocol)
         if protocol is None:
             raise Refused(Reason.BAD_ARGUMENTS, f"this site does not speak {claim.protocol!r}")
-        source = urls.check_argument(claim.source, Reason.SOURCE_INVALID)
+        source = urls.without_directive(urls.check_argument(claim.source, Reason.SOURCE_INVALID))
         target = urls.check_argument(claim.target, Reason.TARGET_INVALID)
         page = self.pages.find(target)
         if urls.same_page(source, target) or self.pages.means_same(urls.without_fragment(source), page):
             raise Refused(Reason.SAME_PAGE, "source and target are one page")
-        claim = replace(claim, source=source, target=target)
-        self.policy.admit(claim)
+        # a trackback without a title has its source for one
+        title = source if claim.title == claim.source else claim.title
+        # where the host does not say what a page is called, its usual spelling does
+        named = page if self.pages.asks else urls.canonical(page) or page
+        endpoint = as_advertised(claim.endpoint, target, named)
+        claim = replace(claim, source=source, target=target, title=title, endpoint=endpoint)
+        key = urls.pair_key(self.pages.url, source, page)
+        self.admission.admit(claim, mentioned=lambda: self.store.mention_for(key) is not None)
         claim = replace(claim, vouch="") if claim.vouch else claim
         now = self.now()
-        key = urls.pair_key(self.pages.url, source, page)
-        if self.pages.serves(source):
-            self._admit_own(source, key)
         record = ClaimRecord(
             id=secrets.token_urlsafe(16), site=self.pages.url, key=key, page=page, claim=claim, received=now
         )
-        return self.throttle.keep(record, lambda: self._keep(record, protocol, now))
+        return self.throttle.keep(record, lambda: self._keep(record, protocol, now), client=client)
 
     def _keep(self, record: ClaimRecord, protocol: Protocol, now: datetime) -> ClaimRecord:
         """The claim as it is kept: recorded, or the open one that says the same."""
@@ -75,16 +78,6 @@ class Inbox(Checks):
             detail = "too many claims of this pair wait for its check"
             raise Refused(Reason.TOO_OFTEN, detail, retry_after=self.policy.pair_seconds)
         return kept
-
-    def _admit_own(self, source: str, key: str) -> None:
-        """Raise `Refused(BLOCKED)` for a page of our own server that is no post, or that the policy does not take.
-
-        Else a stranger could have us read what this server shows to nobody but itself. A post that once mentioned the
-        page may be gone by now, and is read to see that.
-        """
-        self.policy.admit_own(source, inline=self.inline)
-        if not self.pages.knows(source) and self.store.mention_for(key) is None:
-            raise Refused(Reason.BLOCKED, f"{source} is our own, and no post")
 
     def _rested(self, key: str, protocol: Protocol, now: datetime) -> datetime:
         """When the source may be fetched for this pair again; raises `Refused` for a repeat that is not taken at all.

@@ -144,7 +144,7 @@ class Embedded:
         thread = threading.Thread(target=self._run, args=(self._step,), name=f"linkback-{number}", daemon=True)
         try:
             thread.start()
-        except RuntimeError:
+        except (RuntimeError, MemoryError):
             # the process has no room for it, or is about to end; the next nudge tries again
             log.warning("no thread could be started beside %d of %d", number, self.threads)
             return
@@ -172,7 +172,9 @@ class Embedded:
     def _run(self, step: Step) -> None:
         _here.crew = self
         try:
-            self._loop(step)
+            while not self._endured(step):
+                # a thread that ended here would leave a worker that lives and does nothing
+                time.sleep(_LOCKED_NAP)
         finally:
             try:
                 self.leave()
@@ -181,6 +183,14 @@ class Embedded:
             with self._wake, contextlib.suppress(ValueError):
                 self._threads.remove(threading.current_thread())
                 self._ended.notify_all()
+
+    def _endured(self, step: Step) -> bool:
+        """Work until this thread may end; False where memory ended, and not even that could be told or waited for."""
+        try:
+            self._loop(step)
+        except MemoryError:
+            return False
+        return True
 
     def _loop(self, step: Step) -> None:
         failures = 0
@@ -232,10 +242,12 @@ class Embedded:
                 self._looks = at
                 self._wake.notify_all()
             self._asleep += 1
-            self._sleep(None if watches else time.monotonic() + _LINGER)
-            self._asleep -= 1
-            if watches:
-                self._looks = None
+            try:
+                self._sleep(None if watches else time.monotonic() + _LINGER)
+            finally:
+                self._asleep -= 1
+                if watches:
+                    self._looks = None
             return watches or self._calls > 0 or self._looks is None
 
     def _sleep(self, until: float | None) -> None:

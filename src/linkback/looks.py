@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from linkback.errors import Reason
-from linkback.model import Backlink, Claim, ClaimState, Mention, Status
+from linkback.model import UNSEEN, Backlink, Claim, ClaimState, Mention, Status
 from linkback.policy import judge
 from linkback.store import ClaimRecord
+from linkback.store.decisions import edited
 
 _DESCRIPTION = ("title", "author", "excerpt", "published", "kind", "final_url")
 
@@ -33,14 +34,16 @@ def not_deleted(record: ClaimRecord) -> ClaimRecord:
     return replace(record, state=ClaimState.FAILED) if record.state is ClaimState.DELETED else record
 
 
-def state_of(before: Mention | None, mention: Mention) -> ClaimState:
+def state_of(before: Mention | None, mention: Mention, *, holds_edits: bool = False) -> ClaimState:
     """What a proven claim is told: held, new, changed or as it was (protocols.md C-78).
 
-    One that a moderator rejected is answered as if it were shown: the answer tells nothing of that.
+    One that a moderator rejected is answered as if nobody had spoken yet: the answer tells nothing of that.
     """
+    if holds_edits and before is not None and (edited(before, mention) or before.status in UNSEEN):
+        return ClaimState.PENDING
     if before is None or before.status is Status.REMOVED:
         return ClaimState.PENDING if mention.status is Status.PENDING else ClaimState.SUCCESS
-    if before.status is Status.PENDING:
+    if before.status is Status.PENDING or (before.status in UNSEEN and mention.status is Status.PENDING):
         return ClaimState.PENDING
     changed = any(getattr(before, name) != getattr(mention, name) for name in _DESCRIPTION)
     return ClaimState.UPDATED if changed else ClaimState.UNCHANGED

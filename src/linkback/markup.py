@@ -11,8 +11,9 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from linkback.elements import KEPT, MOST_TAGS, RAW_TEXT, UNSEEN_LINKS, Collector, Document, Element
+from linkback.elements import KEPT, MOST_TAGS, RAW_TEXT, UNSEEN_LINKS, Collector, Document, Element, mind_memory
 from linkback.tagsoup import TEMPLATE_END, HtmlCollector, prepare, without_self_closing
+from linkback.vocabulary import among_own_names
 
 _HTML = frozenset({"http://www.w3.org/1999/xhtml", ""})
 _SHOWN = _HTML | {"http://www.w3.org/2000/svg", "http://www.w3.org/1998/Math/MathML"}
@@ -62,21 +63,24 @@ class _XhtmlCollector(Collector):
 
 
 class _ValueCollector:
-    """Receives the events of an XML document and keeps every attribute value and text."""
+    """Receives the events of an XML document and keeps every attribute value and text that is wanted."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: Callable[[XmlValue], bool]) -> None:
         self.values: list[XmlValue] = []
+        self._wanted = wanted
+        self._number = 0
         self._open: list[tuple[str, list[str]]] = []
 
     @property
     def full(self) -> bool:
         """Whether there were more values than any honest document has."""
-        return len(self.values) > MOST_TAGS
+        return self._number > MOST_TAGS
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         name = _split(tag)[1]
         self._open.append((name, []))
-        self.values += [XmlValue(name, _split(key)[1], value) for key, value in attributes.items()]
+        for key, value in attributes.items():
+            self._take(XmlValue(name, _split(key)[1], value))
 
     def cut(self) -> list[XmlValue]:
         """What was read, where that is not all."""
@@ -85,13 +89,18 @@ class _ValueCollector:
     def end(self, tag: str) -> None:
         name, parts = self._open.pop()
         if text := "".join(parts).strip():
-            self.values.append(XmlValue(name, "", text))
+            self._take(XmlValue(name, "", text))
 
     def data(self, data: str) -> None:
         self._open[-1][1].append(data)
 
     def close(self) -> list[XmlValue]:
         return self.values
+
+    def _take(self, value: XmlValue) -> None:
+        self._number += 1
+        if self._wanted(value):
+            self.values.append(value)
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -101,7 +110,10 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def read_html(text: str, *, whole: bool = False) -> Document:
-    """One pass over a page by the rules of HTML; with `whole` to its end, however many tags it has. Never raises."""
+    """One pass over a page by the rules of HTML; with `whole` to its end, however many tags it has.
+
+    Raises nothing but `MemoryError`.
+    """
     return HtmlElements(text, whole=whole).whole()
 
 
@@ -134,12 +146,14 @@ class _Pass:
         self.at = end
         try:
             # no copy of a part outlives its use: it may be a megabyte (figure: hostile)
-            self._parser.feed(self._prepared(part))
+            with among_own_names():
+                self._parser.feed(self._prepared(part))
             if not self.goes_on:
                 self._parser.close()
         except self._broken:
             # nothing that could be an element, or a cut inside one: what was read so far holds
             self.goes_on = False
+        mind_memory(self._parser)
         if self.goes_on and self.collector.full and not self._whole:
             self.goes_on, self.collector.document.cut = False, True
         if self.goes_on:
@@ -228,9 +242,9 @@ def read_xhtml(text: str, *, whole: bool = False) -> Document | None:
     return document if isinstance(document, Document) else None
 
 
-def read_values(text: str) -> list[XmlValue]:
-    """Every attribute value and text of a feed or other XML; empty where it is not well-formed."""
-    values = _read_xml(text, _ValueCollector())
+def read_values(text: str, wanted: Callable[[XmlValue], bool] = lambda value: True) -> list[XmlValue]:
+    """Every attribute value and text of a feed or other XML that is `wanted`; empty where it is not well-formed."""
+    values = _read_xml(text, _ValueCollector(wanted))
     return values if isinstance(values, list) else []
 
 
@@ -245,12 +259,15 @@ def _read_xml(text: str, collector: _XhtmlCollector | _ValueCollector, *, whole:
     page = memoryview(_encoded(text.lstrip()))
     try:
         for at in range(0, len(page), _STRETCH):
-            parser.feed(bytes(page[at : at + _STRETCH]))
+            with among_own_names():
+                parser.feed(bytes(page[at : at + _STRETCH]))
             if collector.full and not whole:
                 return collector.cut()
-        return parser.close()
+        read: object = parser.close()
     except etree.LxmlError:
-        return None
+        read = None
+    mind_memory(parser)
+    return read
 
 
 def _encoded(text: str) -> bytes:

@@ -20,6 +20,10 @@ class Status(enum.StrEnum):
     REMOVED = "removed"
 
 
+#: nobody sees these, so nobody misses them; they may be shown again one day
+UNSEEN = frozenset({Status.REJECTED, Status.SPAM})
+
+
 class Outcome(enum.StrEnum):
     """How a delivery ended, or that it has not been tried.
 
@@ -279,7 +283,7 @@ class Delivery:
     `retry_after`. A stored `unknown` may also be one that is being sent at this moment.
 
     `cause` says why it is owed. `told` is the protocol by which the target heard of the source before, "" where it did
-    not; `revision` counts how often the delivery was owed.
+    not; `revision` counts how often the delivery was owed, and `owed` is from when it is, None where nobody said.
     """
 
     source: str
@@ -297,6 +301,7 @@ class Delivery:
     cause: Cause = Cause.NEW
     told: str = ""
     revision: int = 1
+    owed: datetime | None = field(default=None, compare=False)
 
 
 class JobKind(enum.StrEnum):

@@ -7,7 +7,7 @@ on the target's own host.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from linkback import urls
 
@@ -41,10 +41,20 @@ def look_for(target: str) -> Callable[[str], bool]:
 
     def likely(reference: str) -> bool:
         text = reference.translate(_BLANKS).lower()
-        plain = _ESCAPED.sub(_unescaped, text) if "%" in text else text
+        plain = _plain(text)
         return all(run in plain for run in runs) and (name in plain or _spelt_otherwise(text))
 
     return likely
+
+
+def holds(text: str, runs: Iterable[str]) -> bool:
+    """Whether one of some needles may stand in a text of which each character stands for itself."""
+    plain = _plain(text.lower())
+    return any(run in plain for run in runs)
+
+
+def _plain(text: str) -> str:
+    return _ESCAPED.sub(_unescaped, text) if "%" in text else text
 
 
 def _unescaped(escape: re.Match[str]) -> str:

@@ -12,7 +12,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 
+from linkback.elements import mind_memory
 from linkback.tagsoup import TEMPLATE_END, prepare, unmarked
+from linkback.vocabulary import among_own_names
 
 _NONE: frozenset[str] = frozenset()
 
@@ -113,14 +115,15 @@ class Builder:
 
 
 def build(text: str) -> Builder:
-    """The tree of a tame page, unseen parts included. Never raises."""
+    """The tree of a tame page, unseen parts included. Raises nothing but `MemoryError`."""
     from lxml import etree
 
     prepared = prepare(text)
     builder = Builder(marked=TEMPLATE_END in prepared)
     parser = etree.HTMLParser(target=builder, encoding="utf-8", huge_tree=True)
-    with contextlib.suppress(etree.LxmlError):
+    with contextlib.suppress(etree.LxmlError), among_own_names():
         parser.feed(prepared.encode("utf-8", "replace"))
         parser.close()
+    mind_memory(parser)
     builder.close()
     return builder

@@ -115,16 +115,32 @@ class OwnPages:
 
     def means_same(self, link: str, target: str) -> bool:
         """Whether a link proves a claim about `target`: equal, or the same post of ours."""
-        return self.matcher(target)(link)
+        return Answers(self).matcher(target)(link)
+
+    def satisfier(self, target: str) -> Callable[[str], bool]:
+        """Whether a link is equal to `target`."""
+        return partial(urls.satisfies_loosely, target=target) if self._loose else urls.satisfier(target)
+
+
+class Answers:
+    """What `resolve` says of the links of one page: it is asked once for each, and for no more than 1,000 of them,
+    however many claims about different posts are answered by that page. What it raises is not remembered.
+    """
+
+    def __init__(self, pages: OwnPages) -> None:
+        self._pages = pages
+        self._hosts = pages.hosts
+        #: of links, and of targets, by their normal form
+        self._links: dict[str, str | None] = {}
+        self._targets: dict[str, str | None] = {}
+        self._spelt: dict[str | None, list[str]] | None = None
 
     def matcher(self, target: str) -> Callable[[str], bool]:
-        """`means_same` for the many links of one page: `resolve` is asked once for each different link, and for no more
-        than 1,000 of them."""
-        satisfies = partial(urls.satisfies_loosely, target=target) if self._loose else urls.satisfier(target)
-        if self._resolve is None:
+        """`OwnPages.means_same` for the many links of the page."""
+        satisfies = self._pages.satisfier(target)
+        if not self._pages.asks:
             return satisfies
-        page = self._permalink(target)
-        known: dict[str, bool] = {}
+        page = self._target(target)
 
         def matches(link: str) -> bool:
             if satisfies(link):
@@ -132,15 +148,37 @@ class OwnPages:
             name = urls.canonical(link)
             if page is None or name is None or not urls.same_fragment(link, target):
                 return False
-            if name not in known and len(known) < _MOST_RESOLVED:
-                known[name] = self._permalink(name) == page
-            return known.get(name, False)
+            return self._link(name) == page
 
         return matches
 
+    def spellings(self, target: str, links: Iterable[str]) -> list[str]:
+        """Those of all `links` of the page, in normal form, that lead to the post that `target` means."""
+        if self._spelt is None:
+            spelt: dict[str | None, list[str]] = {}
+            for name in dict.fromkeys(map(urls.canonical, links)):
+                if name is not None:
+                    spelt.setdefault(self._link(name), []).append(name)
+            self._spelt = spelt
+        page = self._target(target)
+        return [] if page is None else self._spelt.get(page, [])
+
+    def _link(self, name: str) -> str | None:
+        if name not in self._links:
+            if len(self._links) >= _MOST_RESOLVED or urls.site_host(name) not in self._hosts:
+                return None
+            self._links[name] = self._permalink(name)
+        return self._links[name]
+
+    def _target(self, target: str) -> str | None:
+        name = urls.canonical(target) or target
+        if name not in self._targets:
+            self._targets[name] = self._links[name] if name in self._links else self._permalink(name)
+        return self._targets[name]
+
     def _permalink(self, url: str) -> str | None:
         try:
-            return urls.canonical(self.find(url))
+            return urls.canonical(self._pages.find(url))
         except Refused:
             return None
 

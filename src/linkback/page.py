@@ -6,7 +6,6 @@ Everything is read at most once, and only when asked for.
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -198,13 +197,6 @@ class Page:
             for attribute in hyperlink_attributes(element)
             if (url := self.resolve(element.attributes[attribute])) is not None
         )
-
-    def json(self) -> object:
-        """The parsed JSON body; None where it is none."""
-        try:
-            return json.loads(self.text)
-        except (ValueError, RecursionError):
-            return None
 
 
 def hyperlink_attributes(element: Element) -> Iterator[str]:

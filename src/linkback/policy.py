@@ -21,8 +21,10 @@ from linkback.rates import check_rate
 #: how an excerpt is cut from the source: by blocks and words, or as WordPress does it
 ExcerptStyle = Literal["default", "wordpress"]
 
-#: what a number of hours without end comes to
-_LONGEST_HOURS = 1_000_000
+#: what a number of hours without end comes to, and from how many days on nothing is forgotten
+_LONGEST_HOURS, _LONGEST_DAYS = 1_000_000, 36_500
+#: how long a status URL is to be answered (protocols.md C-78)
+_SHORTEST_DAYS = 3
 _HOSTS = one_of(str, 'a list of host names, such as ["spam.example"]')
 _SECONDS = one_of((int, float), "a list of seconds, such as (60.0, 600.0)")
 _RELS = one_of(str, 'a list of rel values, such as ["nofollow"]')
@@ -32,13 +34,22 @@ _RELS = one_of(str, 'a list of rel values, such as ["nofollow"]')
 class Policy:
     """What a site accepts and shows.
 
-    `moderate` holds verified mentions as pending. `blocked_hosts` are source hosts not listened to, with their
+    `moderate` holds verified mentions as pending. `moderate_edits` does so, until a person decides, with a mention that
+    is shown and of which a later look finds other words. `blocked_hosts` are source hosts not listened to, with their
     subdomains. `pair_seconds` is how soon one pair may be announced again by webmention. `settle_seconds` passes
     before a source is first fetched, because senders ping while they publish; `second_look_seconds` later a source
     that did not link is read once more (protocols.md D-27). A mention is looked at again after `recheck_days`, never
     with 0. `excerpt_style` "wordpress" cuts excerpts as WordPress does (E-10). `own_sources` says whether posts of the
     site's own may mention others of them; None, the default, where nobody waits for the check: it reads a page of this
-    very server.
+    very server. What is said of sources holds for what they redirect to.
+
+    A claim is forgotten `claims_days` after it ended, never with 0, but for the last one by each protocol of a pair
+    that has a mention. Its status URL is answered that long (C-78).
+
+    An edit is one of the title, the author, the excerpt or the kind. A mention that a person approved is held like one
+    that the policy did: what he approved is the words that he read, and a bait is made to be approved. Nothing tells
+    who changed them, or why: the page's own words may take the place of a trackback's, and the first look by a newer
+    linkback, which describes pages better, may find others on a page that is as it was.
 
     Of one host, which is all that is below one registrable domain, `host_burst` pages are read at once and one more
     each `host_seconds`, whatever they are read for: by default never more than 60 in an hour. With 0 seconds there is
@@ -50,16 +61,18 @@ class Policy:
     `client_seconds`; claims from all of them likewise by `site_burst` and `site_seconds` (C-8). With 0 seconds there is
     no such limit. Each process counts for itself. Where `most_waiting` checks of the site are due no more claims are
     taken; 0 sets no cap. Raises `ConfigurationError` for a style that there is not, for hosts that are no list, and for
-    a burst and seconds that are no rate.
+    a burst and seconds that are no rate, and for `claims_days` of less than 3.
     """
 
     moderate: bool = False
+    moderate_edits: bool = False
     blocked_hosts: Collection[str] = ()
     pair_seconds: int = 30
     settle_seconds: float = 1.0
     second_look_seconds: float = 30.0
     excerpt_style: ExcerptStyle = "default"
     recheck_days: float = 30.0
+    claims_days: float = 30.0
     host_seconds: float = 90.0
     host_burst: int = 20
     host_queue_hours: float = 24.0
@@ -75,6 +88,9 @@ class Policy:
         if self.excerpt_style not in get_args(ExcerptStyle):
             raise ConfigurationError(f"excerpt_style: there is no style {self.excerpt_style!r}")
         several("blocked_hosts", self.blocked_hosts, _HOSTS)
+        days: object = self.claims_days
+        if not (isinstance(days, int | float) and (days == 0 or days >= _SHORTEST_DAYS)):
+            raise ConfigurationError(f"claims_days: {days!r} is no number of days, 0 or at least {_SHORTEST_DAYS}")
         check_rate("host", self.host_burst, self.host_seconds)
         check_rate("client", self.client_burst, self.client_seconds)
         check_rate("site", self.site_burst, self.site_seconds)
@@ -112,6 +128,12 @@ class Policy:
     def host_queue(self) -> timedelta:
         """How long a new claim may have to wait until a page of its source's host may be read."""
         return timedelta(hours=min(self.host_queue_hours, _LONGEST_HOURS))
+
+    def forgets(self, now: datetime) -> datetime | None:
+        """By when a claim must have ended to be forgotten `now`; None where none is."""
+        # what may be announced again only later is known until then
+        days = max(self.claims_days, self.pair_seconds / 86_400)
+        return now - timedelta(days=days) if self.claims_days > 0 and days < _LONGEST_DAYS else None
 
     def status(self, backlink: Backlink) -> Status:
         """The status of a newly verified mention."""
@@ -193,6 +215,18 @@ def _among(host: str, names: Iterable[str]) -> bool:
     host = host.rstrip(".")
     known = (urls.host(f"https://{name}").rstrip(".") for name in names)
     return any(name and (host == name or host.endswith(f".{name}")) for name in known)
+
+
+def wait_for(seconds: float, age: timedelta, longest: timedelta) -> timedelta | None:
+    """For how long what a limit of our own kept back is left, without counting as a failure; None where it is one now.
+
+    That is for the `seconds` it takes at least, and else for as long as it has waited, its `age`, until that comes to
+    `longest`: it is tried about ten times in a day.
+    """
+    left = longest - age
+    if left <= timedelta(0):
+        return None
+    return max(timedelta(seconds=min(seconds, longest.total_seconds())), min(age, left))
 
 
 def judge(error: Exception) -> tuple[Reason, bool]:

@@ -52,20 +52,31 @@ class TokenBuckets:
         self._renew()
         forks.in_child(self, TokenBuckets._renew)
 
-    def take(self, key: str) -> float:
-        """Take a token: 0.0 where there was one, else the seconds until there is, with nothing taken."""
+    def take(self, key: str, *, leave: int = 0) -> float:
+        """Take a token: 0.0 where there was one, else the seconds until there is, with nothing taken.
+
+        So many are to be left: for whoever takes these it is as if they were not there.
+        """
         if not self._gap:
             return 0.0
         with self._lock:
             now = round(self._clock() * _NANOSECONDS)
             full_at = max(self._full_at.get(key, now), now)
-            wait = full_at - self._credit - now
+            wait = full_at - self._credit + leave * self._gap - now
             if wait > 0:
                 return wait / _NANOSECONDS
             self._full_at[key] = full_at + self._gap
             if len(self._full_at) > self._room:
                 self._forget(now)
             return 0.0
+
+    def owed(self, key: str) -> int:
+        """How many tokens of a bucket were taken and are not back yet."""
+        if not self._gap:
+            return 0
+        with self._lock:
+            left = self._full_at.get(key, 0) - round(self._clock() * _NANOSECONDS)
+        return max(0, math.ceil(left / self._gap))
 
     def give_back(self, key: str) -> None:
         """Put back a token that was taken and came to nothing."""

@@ -5,18 +5,26 @@ Rule: what a stranger may ask again and again costs one look, and only the backl
 
 from __future__ import annotations
 
-import threading
 import typing
 import weakref
 from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 
 from linkback import desk, extract, logs, urls, validator
-from linkback.errors import BadStatus, FetchError, LinkbackError, NoBacklink, Reason, Refused, SourceGone
-from linkback.forks import in_child
+from linkback.errors import (
+    BadStatus,
+    FetchError,
+    LinkbackError,
+    NoBacklink,
+    Reason,
+    Refused,
+    SourceGone,
+    TooManyRedirects,
+)
 from linkback.model import Backlink, Claim
-from linkback.ownpages import OwnPages
-from linkback.page import Page
+from linkback.ownpages import Answers, OwnPages
+from linkback.page import Kind, Page
+from linkback.places import Places
 from linkback.policy import ExcerptStyle
 from linkback.protocols import Protocol
 from linkback.validator import Matches
@@ -27,6 +35,8 @@ log = logs.named(__name__)
 
 #: so many targets are looked for on a page before it is worth an index
 _FEW = 10
+#: pages that are described at once, by all threads of a process
+_MOST_DESCRIBED = 4
 ACCEPT = "text/html, application/xhtml+xml;q=0.9, application/json;q=0.6, text/plain;q=0.5, */*;q=0.1"
 
 
@@ -107,21 +117,10 @@ def find_backlink(
     return describe(page, found)
 
 
-class _Places:
-    """Room for so many pages that are described at once: one may take 30 megabytes, and more at a time is no faster."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-        self._begin()
-        in_child(self, _Places._begin)
-
-    def _begin(self) -> None:
-        self.free = threading.BoundedSemaphore(self._number)
-
-
-_places = _Places(4)
-#: and for so many that are kept, while other claims are answered by the same page
-_kept = _Places(4)
+#: one may take 30 megabytes, and more at a time is no faster
+_places = Places(_MOST_DESCRIBED)
+#: and so many are kept, while other claims are answered by the same page
+_kept = Places(_MOST_DESCRIBED)
 
 
 class _Kept:
@@ -132,21 +131,38 @@ class _Kept:
         self._free = _kept.free
         #: how many claims of other pairs were
         self.number = 0
+        self._has_room = False
         self._whole: Whole | None = None
 
     @cached_property
-    def index(self) -> validator.Index:
+    def _index(self) -> validator.Index:
         return validator.Index(self._page)
+
+    def index(self, *, asks: bool) -> validator.Index | None:
+        """Where the links of the page lead, once that is cheaper than another look.
+
+        With the first of other claims where the host is asked what links mean (`asks`), or where no page is read in
+        parts, as JSON and feeds are not; of those where there is room for it.
+        """
+        html = self._page.kind is Kind.HTML
+        if html and not asks and self.number <= _FEW:
+            return None
+        return self._index if html or self._room() else None
 
     def whole(self) -> Whole:
         """Kept where there is room for it."""
         if self._whole is not None:
             return self._whole
         whole = Whole(self._page)
-        if self._free.acquire(blocking=False):
-            weakref.finalize(self, self._free.release)
+        if self._room():
             self._whole = whole
         return whole
+
+    def _room(self) -> bool:
+        if not self._has_room and self._free.acquire(blocking=False):
+            weakref.finalize(self, self._free.release)
+            self._has_room = True
+        return self._has_room
 
 
 def describe(
@@ -172,8 +188,9 @@ class HostFailed(Exception):
 class Reading:
     """One reading of a source, and what it answers to the claims of one pair: each different question is asked once.
 
-    `page` is the source, or why it could not be read; `pages` are those of the site, `protocols` those it speaks,
-    `excerpt_style` is how it cuts excerpts, `hurried` whether the source had less than its whole time.
+    `page` is the source, or why it could not be read, and `asked_for` its URL; `pages` are those of the site,
+    `protocols` those it speaks, `excerpt_style` is how it cuts excerpts, `hurried` whether the source had less than its
+    whole time.
     """
 
     def __init__(
@@ -184,20 +201,33 @@ class Reading:
         excerpt_style: ExcerptStyle = "default",
         kept: _Kept | None = None,
         *,
+        asked_for: str = "",
         hurried: bool = False,
+        answers: Answers | None = None,
     ) -> None:
         self._page = page
+        self.asked_for = asked_for
         self.hurried = hurried
         self._kept = kept
         self._pages = pages
+        self._answers = answers or Answers(pages)
         self._protocols = protocols
         self._excerpt_style = excerpt_style
         self._known: dict[tuple[bool, str, str], Backlink | Exception] = {}
+
+    def is_of(self, source: str) -> bool:
+        """Whether it is what the server of a source gives to whoever asks for it as it is spelled."""
+        return self.asked_for == urls.asked_for(source)
 
     @property
     def failed(self) -> bool:
         """Whether the source could not be read."""
         return isinstance(self._page, LinkbackError)
+
+    @property
+    def retry_after(self) -> int | None:
+        """In how many seconds to read the source where a limit of our own kept us from it; None where none did."""
+        return self._page.retry_after if isinstance(self._page, TooManyRedirects) else None
 
     def anew(self) -> Reading:
         """The same page, for the claims of another pair."""
@@ -205,10 +235,21 @@ class Reading:
             self._kept = _Kept(self._page)
         if self._kept is not None:
             self._kept.number += 1
-        return Reading(self._page, self._pages, self._protocols, self._excerpt_style, self._kept)
+        return Reading(
+            self._page,
+            self._pages,
+            self._protocols,
+            self._excerpt_style,
+            self._kept,
+            asked_for=self.asked_for,
+            answers=self._answers,
+        )
 
     def find(self, claim: Claim) -> Backlink | Exception:
-        """The backlink that proves a claim, not yet described, or why there is none. Raises `HostFailed`."""
+        """The backlink that proves a claim, not yet described, or why there is none.
+
+        Raises `HostFailed`, and `MemoryError` where there was no room to read the page.
+        """
         if isinstance(self._page, LinkbackError):
             return self._page
         protocol = self._protocols.get(claim.protocol)
@@ -227,22 +268,47 @@ class Reading:
         return describe(self._page, backlink, self._excerpt_style, whole=whole)
 
     def _look_for(self, page: Page, claim: Claim, *, extended: bool) -> Backlink | Exception:
+        if self._is_target(page, claim):
+            return NoBacklink(Reason.NO_BACKLINK, "the source leads to the page itself", final_url=page.url)
         matches = self._matcher(claim)
-        # the host's own function may know other names of a page
-        named = () if self._pages.asks else [url for url in (claim.target, claim.endpoint) if url]
         try:
-            index = self._kept.index if self._kept is not None and self._kept.number > _FEW and named else None
+            index = None if self._kept is None else self._kept.index(asks=self._pages.asks)
+            named = self._named(claim, index)
             return validator.find(
                 page, claim.target, source=claim.source, extended=extended, matches=matches, named=named, index=index
             )
         except Refused as error:
-            return error
-        except HostFailed:
+            # what it passed through would keep the page for as long as the verdict is
+            return error.with_traceback(None)
+        except (HostFailed, MemoryError):
+            # a lack of room says nothing of the page
             raise
         except Exception as error:
             # a page that breaks a reader is its sender's loss, not the next claim's
             log.exception("could not read %s", claim.source)
-            return error
+            return error.with_traceback(None)
+
+    def _named(self, claim: Claim, index: validator.Index | None) -> list[str]:
+        """The URLs that a link must be equal to; none where that is not known."""
+        named = [url for url in (claim.target, claim.endpoint) if url]
+        if not self._pages.asks:
+            return named
+        # the host's own function may know other names of a page
+        if index is None:
+            return []
+        try:
+            return [*named, *self._answers.spellings(claim.target, index.urls)]
+        except Exception as error:
+            raise HostFailed(f"resolve failed for a link of {claim.source}") from error
+
+    def _is_target(self, page: Page, claim: Claim) -> bool:
+        """Whether redirects led to the very page that a claim is for: it mentions itself under no other name."""
+        if urls.same_page(page.url, claim.source):
+            return False
+        try:
+            return self._pages.means_same(page.url, urls.without_fragment(claim.target))
+        except Exception as error:
+            raise HostFailed(f"resolve failed for {claim.target}") from error
 
     def _matcher(self, claim: Claim) -> Callable[[str], bool]:
         """Whether a link proves a claim: it leads to its target, or to the ping URL it came in by (C-63)."""
@@ -256,7 +322,7 @@ class Reading:
                 raise HostFailed(f"resolve failed for {link}") from error
 
         try:
-            ours = self._pages.matcher(claim.target)
+            ours = self._answers.matcher(claim.target)
         except Exception as error:
             raise HostFailed(f"resolve failed for {claim.target}") from error
         return matches

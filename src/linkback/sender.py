@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from linkback import content, discovery, extract, urls
-from linkback.errors import BadStatus, Blocked, FetchError, LinkbackError, Refused
+from linkback.errors import BadStatus, Blocked, FetchError, LinkbackError, Refused, TooManyRedirects
 from linkback.model import Backlink, Claim, Delivery, Endpoints, Outcome
 from linkback.page import Page
 from linkback.policy import Outgoing
-from linkback.protocols import BUILTIN, Protocol
+from linkback.protocols import BUILTIN, Protocol, prose
 from linkback.protocols.status import retry_after
 from linkback.receiver import find_backlink, read_source
 from linkback.wire import DEFAULT_ACCEPT, Fetch, Response
@@ -103,11 +103,12 @@ def _post(
     try:
         reply = protocol.read_reply(fetch.send(ping))
     except FetchError as error:
-        if error.sent and not isinstance(error, Blocked):
+        kept = _was_kept(error)
+        if error.sent and not kept:
             again = 1 if protocol.repeatable else 0
-            detail = f"{error.message}; the receiver may have got it"
+            detail = f"{_line(error.message)}; the receiver may have got it"
             return replace(owed, outcome=Outcome.UNKNOWN, detail=detail, again=again), True
-        return _not_delivered(owed, error), isinstance(error, Blocked)
+        return _not_delivered(owed, error), kept
     done = replace(
         owed,
         outcome=reply.outcome,
@@ -120,18 +121,29 @@ def _post(
     return done, not reply.unusable
 
 
+def _was_kept(error: FetchError) -> bool:
+    """Whether a rule of ours kept us from following a redirect: who sent us on took nothing, and nobody else heard."""
+    return isinstance(error, Blocked) or (isinstance(error, TooManyRedirects) and error.retry_after is not None)
+
+
 def _not_delivered(owed: Delivery, error: FetchError) -> Delivery:
     outcome = Outcome.FAILED if error.temporary else Outcome.REFUSED
-    if not isinstance(error, BadStatus):
-        return replace(owed, outcome=outcome, detail=error.message)
-    return replace(owed, outcome=outcome, code=error.status, detail=error.message, retry_after=error.retry_after)
+    code = error.status if isinstance(error, BadStatus) else None
+    wait = error.retry_after if isinstance(error, BadStatus | TooManyRedirects) else None
+    return replace(owed, outcome=outcome, code=code, detail=_line(error.message), retry_after=wait)
 
 
 def _why_none(endpoints: Endpoints) -> str:
     reasons = [f"{rejected.protocol}: {rejected.why}" for rejected in endpoints.rejected]
     if endpoints.truncated:
         reasons.append("the page was too long to read to its end")
-    return "; ".join(reasons) or "the target advertises no endpoint"
+    # a page may name thousands
+    return _line("; ".join(dict.fromkeys(reasons))) or "the target advertises no endpoint"
+
+
+def _line(detail: str) -> str:
+    """What went wrong, no longer than what a receiver may say: it may be in a stranger's words."""
+    return prose.shorten(detail, prose.MAX_DETAIL)
 
 
 def describe_source(fetch: Fetch, claim: Claim) -> Claim:

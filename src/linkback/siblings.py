@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from linkback import logs
+from linkback import logs, urls
 from linkback.errors import Reason, StoreError
 from linkback.jobs import stopping
 from linkback.model import Job
@@ -97,11 +97,15 @@ class Siblings:
         job = sibling.job
         if job.id in self._tried or goes_alone(job):
             return False
-        in_time = (
-            record.received <= self.began and self.patience.ended(record, job.attempts - 1, self.began)
+        asked = urls.asked_for(self.record.claim.source)
+        fits = (
+            # what another spelling of a source brings may be another page
+            urls.asked_for(record.claim.source) == asked
+            and record.received <= self.began
+            and self.patience.ended(record, job.attempts - 1, self.began)
             for record in sibling.claims
         )
-        return bool(sibling.claims) and all(in_time)
+        return bool(sibling.claims) and all(fits)
 
     def _take(self, chosen: Sequence[Sibling]) -> bool:
         """Lease some and answer them; False where the lease of `job` is over, so that its turn is."""

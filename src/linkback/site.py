@@ -16,19 +16,19 @@ from linkback.arguments import check, several, shown
 from linkback.background import Background
 from linkback.delivering import Delivering
 from linkback.errors import Reason, Refused, StoreError
-from linkback.hooks import Hooks, report
+from linkback.forgetting import Forgetting
+from linkback.hooks import Hooks
 from linkback.inbox import Inbox
 from linkback.jobs import Embedded, Runner
-from linkback.model import Claim, ClaimState, Delivery, Job, JobKind, Mention, Receipt, Status
+from linkback.model import UNSEEN, Claim, ClaimState, Delivery, Job, JobKind, Mention, Receipt, Status
 from linkback.outbox import Outbox
 from linkback.ownpages import OwnPages, Resolve
 from linkback.parts import PROTOCOL, SITE
 from linkback.policy import Outgoing, Policy, Retry
 from linkback.protocols import BUILTIN, Protocol, advertise_elements, advertise_markup
 from linkback.store import DEFAULT_STORE, ClaimRecord, Storage, open_store
-from linkback.upkeep import UNSEEN
 from linkback.wire import Fetch
-from linkback.work import LEASE_SECONDS, Work
+from linkback.work import LEASE_SECONDS, Work, put_off
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -107,11 +107,12 @@ class Site(Background):
         self._retry = retry = retry or Retry()
         # tries that end in an answer count too: they must not look like workers that died
         self._most_attempts = max(MOST_ATTEMPTS, len(retry.delays) + 2)
+        self.policy = policy = policy or Policy()
         self._inbox = Inbox(
             pages=self.pages,
             store=self.store,
             fetch=fetch,
-            policy=policy or Policy(),
+            policy=policy,
             retry=retry,
             protocols={protocol.name: protocol for protocol in self.protocols},
             now=clock,
@@ -141,7 +142,11 @@ class Site(Background):
             hooks=hooks,
         )
         runner = runner if runner is not None else Embedded()
-        super().__init__(Work(store=self.store, runner=runner, do=self.run, clock=clock, pause=pause, site=self.url))
+        forget = Forgetting(self.store, self._ended).step
+        work = Work(
+            store=self.store, runner=runner, do=self.run, clock=clock, pause=pause, site=self.url, forget=forget
+        )
+        super().__init__(work)
 
     def receive(self, claim: Claim, *, client: str = "") -> Receipt:
         """Take a claim: judged without the network, recorded with its job, checked soon, or now where `verify` says so.
@@ -164,7 +169,7 @@ class Site(Background):
     def _checked(self, record: ClaimRecord) -> ClaimRecord:
         """The claim after its check, or as it was where that could not be made now."""
         for _ in range(_MOST_INLINE):
-            worked = self.work(JobKind.CHECK)
+            worked = self._work.step(JobKind.CHECK)
             if not worked:
                 # a thread of ours may have been quicker
                 self._work.runner.settle()
@@ -277,6 +282,10 @@ class Site(Background):
         """
         return self.pages.find(url)
 
+    def owns(self, url: str) -> bool:
+        """Whether a URL may be a page of ours, as far as its address tells: `resolve` is not asked."""
+        return self.pages.owns(url)
+
     def listens(self, url: str) -> bool:
         """Whether a page of ours takes mentions, so that its endpoints may be advertised (protocols.md A-51)."""
         try:
@@ -312,9 +321,11 @@ class Site(Background):
             # nothing could be recorded, so the job stands; it is due when the lease ends
             raise
         except Exception as error:  # noqa: BLE001 -- it is logged
-            report(log, f"{job.kind} {job.subject} failed", error)
             due = self._retry.due(job.attempts, self._clock())
-            box.give_up(job) if due is None else self.store.release(job, due=due)
+            put_off(self.store, job, error, due=due, give_up=box.give_up)
+
+    def _ended(self, site: str, now: datetime) -> datetime | None:
+        return self.policy.forgets(now) if site == self.url else None
 
     def wsgi(self, app: WSGIApplication | None = None, *, prefix: str = "/linkback", base: str = "") -> WSGIApplication:
         """The endpoints as a WSGI application; around a host's `app`, under `prefix`, advertised on its HTML pages.

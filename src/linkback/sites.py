@@ -5,6 +5,7 @@ Rule: a blog's policy, limits and pages are its own `Site`'s; only the store, th
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -15,13 +16,17 @@ from linkback import logs, urls
 from linkback.arguments import Kind, check, function, several, shown
 from linkback.background import Background
 from linkback.errors import ConfigurationError, Reason, Refused, blame, name_of
+from linkback.forgetting import Forgetting
 from linkback.hooks import report
 from linkback.jobs import Embedded, External, Runner
 from linkback.model import Claim, Job, Mention, Receipt, Status
 from linkback.parts import PROTOCOL, SITES
+from linkback.policy import Policy
 from linkback.protocols import BUILTIN, Protocol
+from linkback.rates import check_rate
 from linkback.site import Site, utcnow
 from linkback.store import ClaimRecord, Storage
+from linkback.throttle import Clients, Unheard
 from linkback.work import Work
 
 if TYPE_CHECKING:
@@ -33,6 +38,7 @@ log = logs.named(__name__)
 SiteOf = Callable[[str], Site | None]
 #: when to look again whether a job's blog is known; another process may know it
 _UNKNOWN_SITE = timedelta(hours=1)
+_POLICY = Policy()
 _SITE = Kind("a list of Sites, or a function from a URL to one", lambda given: isinstance(given, Site))
 
 
@@ -45,6 +51,10 @@ class Sites(Background):
     comes from `open_store`; it is closed with this object, and the sites are not. `protocols` are those that the
     endpoints speak. No function may be async. Raises `ConfigurationError` for an argument that is not what it must be,
     and for a site with another store, with workers of its own, or that is listed twice.
+
+    How many pings each blog hears from one client its own `Policy` says. Of those that come to none, as the page is
+    nobody's or that share is used up, `client_burst` at once are looked up for one client, and one more each
+    `client_seconds`, in each process; the next are refused before anything is asked. With 0 seconds there is no limit.
     """
 
     #: the endpoints stand where they are served, at no blog's own address
@@ -57,10 +67,13 @@ class Sites(Background):
         store: Storage,
         protocols: Iterable[Protocol] = BUILTIN,
         runner: Runner | None = None,
+        client_burst: int = _POLICY.client_burst,
+        client_seconds: float = _POLICY.client_seconds,
         clock: Callable[[], datetime] = utcnow,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         check(SITES, store=store, runner=runner, clock=clock, pause=pause)
+        check_rate("client", client_burst, client_seconds)
         self.protocols: Sequence[Protocol] = several("protocols", protocols, PROTOCOL)
         self.store = store
         if callable(sites):
@@ -70,9 +83,11 @@ class Sites(Background):
             self._check(site)
         self._given: SiteOf | None = sites if callable(sites) else None
         self._listed = _Listed(listed)
+        self._clients = Clients(client_burst, client_seconds)
         self._clock = clock
         runner = runner if runner is not None else Embedded()
-        super().__init__(Work(store=self.store, runner=runner, do=self.run, clock=clock, pause=pause))
+        forget = Forgetting(self.store, self._ended).step
+        super().__init__(Work(store=self.store, runner=runner, do=self.run, clock=clock, pause=pause, forget=forget))
 
     @property
     def listed(self) -> tuple[Site, ...]:
@@ -125,8 +140,20 @@ class Sites(Background):
             raise ConfigurationError(f"{site.url} does its own work: give it runner=External()")
 
     def receive(self, claim: Claim, *, client: str = "") -> Receipt:
-        """Take a claim for the blog that its target is on, as `Site.receive` does."""
-        receipt = self.site_of(claim.target).receive(claim, client=client)
+        """Take a claim for the blog that its target is on, as `Site.receive` does.
+
+        Raises `Refused` with TOO_OFTEN also where `client` has named too many pages that are nobody's.
+        """
+        # counted before it is looked up, and forgotten where that was not for nothing
+        self._clients.hear(client)
+        site = self.site_of(claim.target)
+        self._clients.forget(client)
+        try:
+            receipt = site.receive(claim, client=client)
+        except Unheard:
+            with contextlib.suppress(Unheard):
+                self._clients.hear(client)
+            raise
         self._work.runner.nudge()
         return receipt
 
@@ -137,6 +164,13 @@ class Sites(Background):
     def find(self, url: str) -> str:
         """The permalink of the page that a URL means, as `Site.find` gives it."""
         return self.site_of(url).find(url)
+
+    def owns(self, url: str) -> bool:
+        """Whether a URL may be a page of one of our sites, as `Site.owns`."""
+        try:
+            return self.site_of(url).owns(url)
+        except Refused:
+            return False
 
     def listens(self, url: str) -> bool:
         """Whether a page is one of ours and takes mentions."""
@@ -166,6 +200,13 @@ class Sites(Background):
             self.store.release(job, due=self._clock() + _UNKNOWN_SITE, counted=False)
             return
         site.run(job)
+
+    def _ended(self, url: str, now: datetime) -> datetime | None:
+        try:
+            site = self._known(url)
+        except Exception:  # noqa: BLE001 -- it is told where there is work for that blog
+            site = None
+        return None if site is None else site.policy.forgets(now)
 
     def wsgi(self, app: WSGIApplication | None = None, *, prefix: str = "/linkback", base: str = "") -> WSGIApplication:
         """The endpoints of all blogs as one WSGI application; around a host's `app`, under `prefix`, as `Site.wsgi`."""
@@ -197,6 +238,9 @@ class _Listed:
         if url in self._by_url:
             return self._by_url[url]
         here = [site for site in self._by_host.get(urls.host(url).removeprefix("www."), ()) if site.pages.owns(url)]
+        if len(here) == 1:
+            # a blog's own function is asked when the blog has heard who asks
+            return here[0]
         # one whose address the page is under comes before one that only may know it
         here.sort(key=lambda site: not urls.under(url, site.url))
         return next((site for site in here if site.listens(url)), next(iter(here), None))

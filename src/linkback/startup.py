@@ -50,13 +50,16 @@ def troubles(blog: Site | Sites, *, worker: str = "linkback worker", now: dateti
     `worker` is the command that does the work of this application, for the advice. `now` is aware, the present by
     default. `linkback.doctor` looks further: at pages, endpoints and clocks.
     """
+    return [*open_networks(blog), *of_records(blog, worker=worker, now=now)]
+
+
+def of_records(blog: Site | Sites, *, worker: str = "linkback worker", now: datetime | None = None) -> list[Trouble]:
+    """What is wrong with a blog's records, and with who does its work: `troubles` without the open networks."""
     now = now or utcnow()
-    opened = open_networks(blog)
     try:
-        return [*opened, *_nobody_works(blog, worker, now), *_work_of_others(blog, now)]
+        return [*_nobody_works(blog, worker, now), *_work_of_others(blog, now)]
     except StoreError as error:
-        why = f"the database of linkback cannot be used: {error}"
-        return [*opened, Trouble("database", why, "see its URL and its server")]
+        return [Trouble("database", f"the database of linkback cannot be used: {error}", "see its URL and its server")]
 
 
 def open_networks(blog: Site | Sites) -> list[Trouble]:
@@ -102,6 +105,10 @@ class Opening:
         #: a fork takes no threads along, and is a process of its own
         self._process = 0
 
+    def begin(self) -> bool:
+        """`open` with the first call in each process, nothing with others; whether this is the first. Never raises."""
+        return self._process != os.getpid() and self.open()
+
     def open(self) -> bool:
         """Have the work done from now on; whether this is the first call in this process. Never raises."""
         self._blog.start()
@@ -109,9 +116,8 @@ class Opening:
         if first:
             self._process = os.getpid()
             warn(self._blog)
-            for trouble in troubles(self._blog, worker=self._worker):
-                if trouble.name != "open-network":
-                    log.warning("%s", trouble)
+            for trouble in of_records(self._blog, worker=self._worker):
+                log.warning("%s", trouble)
         return first
 
 

@@ -19,8 +19,6 @@ from linkback.policy import Policy, judge, takes_away
 GRACE = timedelta(days=1)
 #: a turn that comes later than this was denied by the host's budget; and within what time such a look is made
 _SOON, _SPREAD = timedelta(minutes=1), timedelta(hours=6)
-#: nobody sees these, so nobody misses them; they may be shown again one day
-UNSEEN = frozenset({Status.REJECTED, Status.SPAM})
 
 
 def due(policy: Policy, mention: Mention | None, now: datetime) -> datetime | None:
@@ -38,6 +36,11 @@ def no_hurry(turn: Turn, now: datetime) -> Turn:
     if turn.granted or turn.due is None or turn.due - now < _SOON:
         return turn
     return replace(turn, due=turn.due + random.uniform(0, 1) * _SPREAD)  # noqa: S311 - spreading load
+
+
+def later(seconds: float, now: datetime) -> datetime:
+    """When to look again at a mention whose source a limit of our own keeps us from for so many seconds."""
+    return now + max(GRACE, timedelta(seconds=seconds)) + random.uniform(0, 1) * _SPREAD  # noqa: S311 - spreading load
 
 
 def fails(before: Mention, found: Sequence[Backlink | Exception], now: datetime) -> tuple[Mention, bool]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import parse_qsl, quote, unquote, urlencode
@@ -142,6 +143,17 @@ def without_fragment(text: str) -> str:
     return text.partition("#")[0]
 
 
+def asked_for(source: str) -> str:
+    """The URL of a source as its server is asked for it: with its escapes as they came, and without its fragment."""
+    return serialised(without_fragment(source))
+
+
+def without_directive(text: str) -> str:
+    """The text without its fragment directive (`:~:text=…`): what a browser is told to do is no part of an address."""
+    address, _, fragment = text.partition("#")
+    return f"{address}#{fragment.partition(':~:')[0]}".removesuffix("#")
+
+
 def check_argument(text: str, reason: Reason) -> str:
     """A source or target as it came, trimmed; raises `Refused(reason)` (protocols.md C-3)."""
     url = text.strip(_ASCII_BLANKS)
@@ -159,11 +171,9 @@ def check_argument(text: str, reason: Reason) -> str:
 
 def is_argument(text: str) -> bool:
     """Whether `check_argument` would take it."""
-    try:
-        check_argument(text, Reason.TARGET_INVALID)
-    except Refused:
-        return False
-    return True
+    with suppress(Refused):
+        return bool(check_argument(text, Reason.TARGET_INVALID))
+    return False
 
 
 def _normal_escape(match: re.Match[str]) -> str:
@@ -182,8 +192,7 @@ def canonical(text: str) -> str | None:
 
 def same_page(one: str, other: str) -> bool:
     """Whether two URLs are the same page: equal in normal form, fragments apart."""
-    first = canonical(one)
-    return first is not None and first == canonical(other)
+    return canonical(one) == canonical(other) is not None
 
 
 def satisfier(target: str) -> Callable[[str], bool]:
@@ -209,8 +218,7 @@ def satisfies(link: str, target: str) -> bool:
 
 def same_fragment(link: str, target: str) -> bool:
     """Whether a link reaches the part of the page that `target` names; one without fragment names all of it."""
-    wanted = _fragment(target)
-    return not wanted or wanted == _fragment(link)
+    return _fragment(target) in ("", _fragment(link))
 
 
 def _fragment(text: str) -> str:
@@ -228,8 +236,7 @@ def loose(text: str) -> str | None:
         return None
     address, mark, rest = exact.partition("://")[2].removeprefix("www.").partition("?")
     kept = telling(rest)
-    wanted = mark if not rest or kept else ""
-    return address.removesuffix("/") + wanted + "&".join(kept)
+    return address.removesuffix("/") + (mark if not rest or kept else "") + "&".join(kept)
 
 
 def telling(query: str) -> list[str]:
@@ -253,10 +260,7 @@ def under(text: str, root: str) -> bool:
 
 
 def pair_key(site: str, source: str, page: str) -> str:
-    """The name of one link on one site: SHA-256 over site, source and target page.
-
-    The protocol is no part of it, so a page announced twice is one mention (design decision 9).
-    """
+    """The name of one link on one site, by whatever protocol: SHA-256 over site, source and target page."""
     parts = (site, canonical(source) or source, canonical(page) or page)
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -296,8 +300,7 @@ def site_host(text: str) -> str:
 
 def same_site(one: str, other: str) -> bool:
     """Whether two URLs stand on one host, `www.` apart (protocols.md E-6)."""
-    first = site_host(one)
-    return bool(first) and first == site_host(other)
+    return site_host(one) == site_host(other) != ""
 
 
 def served_by(text: str, site: str) -> bool:
@@ -330,8 +333,7 @@ def query(pairs: dict[str, str]) -> str:
 
 def query_of(text: str) -> str:
     """The query of a URL with its `?`, or ""."""
-    _, mark, rest = without_fragment(text).partition("?")
-    return mark + rest
+    return "".join(without_fragment(text).partition("?")[1:])
 
 
 def without_query(text: str) -> str:

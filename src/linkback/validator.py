@@ -5,25 +5,27 @@ Rule: what counts is what a reader's browser would make a link of: never a subst
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
+from typing import TypeVar
 
-from linkback import urls
+from linkback import urls, values
 from linkback.elements import CITING, EMBEDDING, Element
 from linkback.errors import NoBacklink, Reason, SourceGone
-from linkback.markup import read_html, read_values
 from linkback.model import Backlink
 from linkback.needles import look_for, needles
 from linkback.page import Kind, Page, hyperlink_attributes, properties
+from linkback.values import Value
+from linkback.wire import NO_SOURCE
 
 Matches = Callable[[str], bool]
+T = TypeVar("T")
+Place = TypeVar("Place", int, tuple[int, int])
 
 _EMBEDDING = {"video": ("src", "poster"), "object": ("data",)}
-_MAX_JSON_DEPTH = 100
 #: an element with fewer attributes is looked at as a whole first
 _FEW = 10
 # What may follow a URL in plain text without being part of it (protocols.md D-8).
@@ -34,19 +36,69 @@ class Index:
     """Where the links of a page lead, made once for whoever looks for many targets on it."""
 
     def __init__(self, page: Page) -> None:
-        self._found: defaultdict[str, dict[int, Element]] = defaultdict(dict)
-        for place, element in enumerate(page.document.elements):
-            for attribute in chain(hyperlink_attributes(element), _embedded_attributes(element)):
-                url = page.resolve(element.attributes[attribute])
-                if url is not None and (form := urls.loose(url)) is not None:
-                    self._found[form][place] = element
+        self._elements: defaultdict[str, dict[int, Element]] = defaultdict(dict)
+        #: by the number of the value, and of the element in its HTML, -1 for itself
+        self._values: defaultdict[str, dict[tuple[int, int], Element | None]] = defaultdict(dict)
+        self._forms: dict[str, str | None] = {}
+        self._every = values.Values()
+        if page.kind is Kind.HTML:
+            for place, element in enumerate(page.document.elements):
+                for form in self._forms_of(_links_of(element, page.resolve)):
+                    self._elements[form][place] = element
+        elif page.kind in (Kind.JSON, Kind.XML):
+            self._add_values(page)
+
+    def _add_values(self, page: Page) -> None:
+        self._every = values.read(page)
+        resolve = partial(urls.resolve, base=page.url)
+        for number, value in enumerate(self._every.found):
+            for form in self._forms_of([value.href]):
+                self._values[form][number, -1] = None
+            for place, element in enumerate(value.elements()):
+                for form in self._forms_of(_links_of(element, resolve)):
+                    self._values[form][number, place] = element
+
+    @property
+    def urls(self) -> Iterable[str]:
+        """What the page links to, in document order."""
+        return self._forms
 
     def near(self, named: Iterable[str]) -> Iterator[Element]:
         """The elements that link to one of some URLs, as `urls.satisfies_loosely` says, in document order."""
-        found: dict[int, Element] = {}
-        for url in named:
-            found |= self._found.get(urls.loose(url) or "", {})
-        return (found[place] for place in sorted(found))
+        return (element for _, element in _near(self._elements, named))
+
+    def values_near(self, named: Iterable[str]) -> Iterator[tuple[Value, list[Element]]]:
+        """The same for the values of a page that is no web page, each with the elements in it that do."""
+        near: defaultdict[int, list[Element]] = defaultdict(list)
+        for (number, _), element in _near(self._values, named):
+            near[number] += [element] if element is not None else []
+        return ((self._every.found[number], elements) for number, elements in near.items())
+
+    @property
+    def cut(self) -> bool:
+        """Whether the page has more values than were read."""
+        return self._every.cut
+
+    def _forms_of(self, links: Iterable[str]) -> Iterator[str]:
+        for url in links:
+            if url not in self._forms:
+                self._forms[url] = urls.loose(url)
+            if (form := self._forms[url]) is not None:
+                yield form
+
+
+def _links_of(element: Element, resolve: Callable[[str], str | None]) -> Iterator[str]:
+    for attribute in chain(hyperlink_attributes(element), _embedded_attributes(element)):
+        url = resolve(element.attributes[attribute])
+        if url is not None:
+            yield url
+
+
+def _near(found: Mapping[str, dict[Place, T]], named: Iterable[str]) -> Iterator[tuple[Place, T]]:
+    near: dict[Place, T] = {}
+    for url in named:
+        near |= found.get(urls.loose(url) or "", {})
+    return ((place, near[place]) for place in sorted(near))
 
 
 def find(
@@ -67,27 +119,34 @@ def find(
     and one of which there is an `index` is looked at only where it has such links.
     Raises `SourceGone` where the page declares itself deleted (D-26) and `NoBacklink` otherwise. Webmention 3.2.2.
     """
+    _check_written(page)
     if matches is None:
         matches, named = urls.satisfier(target), (target,)
     proof = partial(Backlink, source=source or page.url, target=target, final_url=page.url)
+    cut = False
     match page.kind:
         case Kind.HTML:
             if page.says_gone:
                 raise SourceGone(Reason.SOURCE_GONE, "the page declares itself deleted")
             found = _best(_in_html(page, matches, proof, extended=extended, named=named, index=index))
-        case Kind.JSON:
-            found = _in_json(page.text, matches, proof)
-        case Kind.XML:
-            found = _in_xml(page, matches, proof, extended=extended)
+        case Kind.JSON | Kind.XML:
+            near, cut = _values_near(page, named, index)
+            found = _in_values(near, page, matches, proof, extended=extended)
         case Kind.TEXT:
             found = _in_text(page.text, target, proof)
         case _:
             raise NoBacklink(Reason.UNSUPPORTED_TYPE, f"{page.content_type or 'the source'} has no links to read")
-    if found is None and page.truncated:
+    if found is None and (cut or page.truncated):
         raise NoBacklink(Reason.TRUNCATED, "no link in the part of the source that was read")
     if found is None:
         raise NoBacklink(Reason.NO_BACKLINK, "the source does not link to the target")
     return found
+
+
+def _check_written(page: Page) -> None:
+    name, value = NO_SOURCE
+    if value in page.response.header_all(name):
+        raise NoBacklink(Reason.NO_BACKLINK, "the source is an answer of linkback, which nobody wrote")
 
 
 def _best(found: Iterator[Backlink]) -> Backlink | None:
@@ -188,32 +247,32 @@ def _embedded_attributes(element: Element) -> Iterator[str]:
     yield from (name for name in candidates if element.get(name) is not None)
 
 
-def _in_json(text: str, matches: Matches, proof: Callable[..., Backlink]) -> Backlink | None:
-    """A string value that is the target; of a repeated key, every value counts (D-7)."""
-    try:
-        value = json.loads(text, object_pairs_hook=lambda pairs: [value for _, value in pairs])
-    except (ValueError, RecursionError):
-        return None
-    waiting: list[tuple[object, int]] = [(value, 0)]
-    while waiting:
-        item, depth = waiting.pop()
-        if isinstance(item, str) and matches(item):
-            return proof(element="json", href=item)
-        if isinstance(item, list) and depth < _MAX_JSON_DEPTH:
-            waiting += [(child, depth + 1) for child in item]
-    return None
+def _values_near(
+    page: Page, named: Collection[str], index: Index | None
+) -> tuple[Iterator[tuple[Value, list[Element]]], bool]:
+    """The values to be looked at, each with the elements in it that are, and whether there are more."""
+    if index is not None and named:
+        return index.values_near(named), index.cut
+    every = values.read(page, named)
+    return ((each, each.elements()) for each in every.found), every.cut
 
 
-def _in_xml(page: Page, matches: Matches, proof: Callable[..., Backlink], *, extended: bool) -> Backlink | None:
-    """A feed or other XML: a value that is the target, or a link in the HTML it carries (D-9)."""
-    for item in read_values(page.text):
-        if matches(item.value):
-            return proof(element=item.element, attribute=item.attribute, href=item.value)
-        if not item.attribute and "<" in item.value:
-            elements = read_html(item.value).elements
-            found = _in_elements(elements, partial(urls.resolve, base=page.url), matches, proof, extended=extended)
-            if (backlink := _best(found)) is not None:
-                return backlink
+def _in_values(
+    near: Iterator[tuple[Value, list[Element]]],
+    page: Page,
+    matches: Matches,
+    proof: Callable[..., Backlink],
+    *,
+    extended: bool,
+) -> Backlink | None:
+    """A string of JSON (D-7) or a value of XML (D-9) that is the target, or a link in the HTML that it carries."""
+    resolve = partial(urls.resolve, base=page.url)
+    for value, elements in near:
+        if matches(value.href):
+            return proof(element=value.element, attribute=value.attribute, href=value.href)
+        found = _in_elements(elements, resolve, matches, proof, extended=extended)
+        if (backlink := _best(found)) is not None:
+            return backlink
     return None
 
 

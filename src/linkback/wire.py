@@ -20,6 +20,8 @@ FOLLOWED_BY_POST = frozenset({301, 302, 307, 308})
 DEFAULT_ACCEPT = "text/html, application/xhtml+xml;q=0.9, */*;q=0.1"
 
 Headers = tuple[tuple[str, str], ...]
+#: on every answer of ours: nobody wrote it, and the URLs in it are what others told us, so it proves no claim
+NO_SOURCE = ("Linkback", "no-source")
 HeadersLike = Mapping[str, str] | Iterable[tuple[str, str]]
 
 

@@ -16,9 +16,10 @@ from datetime import datetime, timedelta
 from linkback import logs
 from linkback.errors import StoreError
 from linkback.forks import in_child
+from linkback.hooks import report
 from linkback.jobs import Embedded, Runner, crew
 from linkback.model import Job, JobKind
-from linkback.store import Storage
+from linkback.store import Overtaking, Storage
 
 log = logs.named(__name__)
 
@@ -29,6 +30,8 @@ LEASE_SECONDS = 120
 _SHORTEST_PAUSE, _LONGEST_STUCK = 0.05, 1.0
 #: a clock that goes back by less is waited for
 _SET_BACK = timedelta(days=1)
+#: a job that has waited for so long is one of many
+LATE = timedelta(seconds=5)
 #: of jobs that others abandoned, one is begun at a time; the next after a second
 _APART = timedelta(seconds=1)
 
@@ -38,7 +41,9 @@ class Work:
     """The due jobs of a store, of one `site` or of any with None, and `do`, which does one and records how it ended.
 
     `runner` is who runs them in the background, `clock` gives the present, aware, and `pause` waits some seconds.
-    One lease takes jobs for all threads of the runner that are free.
+    One lease takes jobs for all threads of the runner that are free. The longest due come first; while these are late,
+    what came last has every other lease, so that a flood keeps nobody waiting who comes after it. `forget` is called
+    beside the work, with the present, often: it takes no time unless it is time for it.
     """
 
     store: Storage
@@ -47,6 +52,7 @@ class Work:
     clock: Callable[[], datetime]
     pause: Callable[[float], None]
     site: str | None = None
+    forget: Callable[[datetime], None] = lambda now: None
 
     def __post_init__(self) -> None:
         self._begin()
@@ -64,6 +70,8 @@ class Work:
         self._lock, self._asking = threading.Lock(), threading.Lock()
         # how many leases were asked for, and which of them was the last to get all that was due
         self._asked, self._all = 0, 0
+        # whether what came last has the next lease
+        self._overtakes = False
 
     def step(
         self, kind: JobKind | None = None, id: int | None = None, seen: Callable[[Job], None] | None = None
@@ -84,6 +92,7 @@ class Work:
 
     def _next(self) -> bool:
         """Do one due job in a thread of the runner; those who ask at the same time share one lease."""
+        self.forget(self.clock())
         before, leased, others = self._asked, 0, crew()
         with self._asking:
             job = self._ready_one()
@@ -91,7 +100,7 @@ class Work:
             if job is None and self._all <= before:
                 self._asked += 1
                 room = self._room(others)
-                job, leased, all_due = self._lease(room)
+                job, leased, all_due = self._lease(room, by_turns=True)
                 if all_due:
                     self._all = self._asked
         if job is None:
@@ -111,14 +120,19 @@ class Work:
         with self._lock:
             return 1 if others is None else max(1, others.threads - len(self._in_hand) - len(self._ready))
 
-    def _lease(self, limit: int, kind: JobKind | None = None, id: int | None = None) -> tuple[Job | None, int, bool]:
+    def _lease(
+        self, limit: int, kind: JobKind | None = None, id: int | None = None, *, by_turns: bool = False
+    ) -> tuple[Job | None, int, bool]:
         """Lease due jobs and take the first in hand; with their number, and whether no more are due. The others are
-        ready."""
+        ready. Those that came last have their turns where it goes `by_turns`."""
         now = self.clock()
         self._mind_the_clock(now)
-        until = now + timedelta(seconds=LEASE_SECONDS)
-        leased = self.store.lease(now, until, site=self.site, kind=kind, id=id, limit=limit)
-        all_due = len(leased) < limit
+        until, all_due = now + timedelta(seconds=LEASE_SECONDS), False
+        leased = self._newest(now, until, limit) if by_turns else []
+        if not leased:
+            leased = self.store.lease(now, until, site=self.site, kind=kind, id=id, limit=limit)
+            all_due = len(leased) < limit
+            self._overtakes = by_turns and any(job.due is not None and now - job.due > LATE for job in leased)
         if suspects := [job for job in leased if job.abandoned][1:]:
             # one of them may end its workers, and what is in hand with it each time would seem to do so too
             self._give_back(suspects, due=now + _APART, counted=False)
@@ -133,6 +147,13 @@ class Work:
             self._give_back(leased, due=now, counted=False)
             return None, 0, True
         return next(iter(leased), None), len(leased), all_due
+
+    def _newest(self, now: datetime, until: datetime, limit: int) -> list[Job]:
+        """Lease the jobs that came last, where it is their turn."""
+        overtakes, self._overtakes = self._overtakes, False
+        if not overtakes or not isinstance(self.store, Overtaking):
+            return []
+        return self.store.lease_newest(now, until, site=self.site, limit=limit)
 
     def _mind_the_clock(self, now: datetime) -> None:
         """See that what waits for times of a clock that was wrong is done by the one that was set."""
@@ -167,6 +188,7 @@ class Work:
     ) -> int:
         """Do what is due, and what comes due within `patience` seconds after; how many jobs this thread did."""
         done, stuck = 0, 0.0
+        self.forget(self.clock())
         while True:
             while self.step(kind, seen=seen):
                 done += 1
@@ -218,3 +240,14 @@ class Work:
                 self.store.release(*left, due=due, counted=counted)
         except StoreError:
             log.exception("could not give back %d jobs; they are due when their leases end", len(left))
+
+
+def put_off(
+    store: Storage, job: Job, error: Exception, *, due: datetime | None, give_up: Callable[[Job], None]
+) -> None:
+    """Log why a job could not be done, and have it tried again when it is `due`, or given up where it never is.
+
+    Raises `StoreError`.
+    """
+    report(log, f"{job.kind} {job.subject} failed", error)
+    give_up(job) if due is None else store.release(job, due=due)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from linkback.errors import Reason, Refused
+from linkback.vocabulary import among_own_names
 
 #: far beyond any call or answer of the protocols (protocols.md C-26)
 MAX_ELEMENTS = 1000
@@ -93,7 +94,8 @@ def parse(text: str, *, max_elements: int = MAX_ELEMENTS, max_depth: int = MAX_D
     )
     data = text.lstrip("\ufeff \t\r\n").encode("utf-8", "surrogatepass")
     try:
-        etree.fromstring(data, parser)
+        with among_own_names():
+            etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
         raise Refused(Reason.MALFORMED, f"the XML is not well-formed (line {error.lineno})") from error
     return builder.document.children[0]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from linkback.model import ClaimState, Mention, Status
 from linkback.site import Site
+from linkback.store import Forgetful, Place
 from linkback.wire import Response
 from tests.crash.scenarios import Scenario
 from tests.crash.state import check, rows, same
@@ -209,6 +212,39 @@ class Moderate(CheckAnew):
         same("shown", site.mentions(POST), [])
 
 
+class Forget(CheckAnew):
+    """What is needed no more is forgotten, long after."""
+
+    name = "forget"
+
+    def seed(self, world: World, site: Site) -> None:
+        """A mention that was announced twice, and a claim that failed."""
+        super().seed(world, site)
+        site.drain()
+        world.ping(site, "webmention", f"{HOME}/elsewhere")
+        for _ in range(2):
+            world.clock.advance(60)
+            site.drain()
+        same("claims", states(world), [ClaimState.SUCCESS, ClaimState.UNCHANGED, ClaimState.FAILED])
+
+    def act(self, world: World, site: Site) -> None:
+        """All that may go goes."""
+        later = world.clock() + timedelta(days=60)
+        if isinstance(site.store, Forgetful):
+            site.store.forget(Place(), now=later, ended=lambda site: later - timedelta(days=30))
+
+    def resume(self, world: World, site: Site) -> None:
+        """What was not done is done by whoever works next."""
+        check(states(world)[-2:].count(ClaimState.UNCHANGED) == 1, "the claim is gone that the mention hangs on")
+        self.act(world, site)
+
+    def found(self, world: World, site: Site) -> None:
+        """The mention has what it is looked at again by, and nothing else is left."""
+        same("claims", states(world), [ClaimState.UNCHANGED])
+        same("status", only(site).status, Status.APPROVED)
+        same("hosts", rows(world.run.url, "linkback_hosts"), [[]])
+
+
 RECEIVING: tuple[Scenario, ...] = (
     Receive("webmention"),
     Receive("pingback"),
@@ -219,4 +255,5 @@ RECEIVING: tuple[Scenario, ...] = (
     CheckRemoval(),
     CheckLate(),
     Moderate(),
+    Forget(),
 )

@@ -1,4 +1,4 @@
-"""A blog that is watched from its first import: an audit hook tells of each connection, look-up, file and process.
+"""A blog that is watched from its first import, and does all that a blog does.
 
 `python -m tests.hostile.audited STORE` serves a blog, prints its URL, and goes on with each line of its standard input:
 the first is the URL of a peer, the second is sent when that has pinged. It then does all else that a blog does and
@@ -9,64 +9,9 @@ from __future__ import annotations
 
 import sys
 import threading
-from pathlib import Path
 from typing import Any
 
-#: whatever else would reach out or run something
-_REACHING = frozenset(
-    {
-        "ftplib.connect",
-        "http.client.connect",
-        "imaplib.open",
-        "os.exec",
-        "os.fork",
-        "os.forkpty",
-        "os.posix_spawn",
-        "os.spawn",
-        "os.system",
-        "poplib.connect",
-        "pty.spawn",
-        "smtplib.connect",
-        "socket.gethostbyaddr",
-        "socket.gethostbyname",
-        "socket.getnameinfo",
-        "socket.sendto",
-        "socket.sendmsg",
-        "subprocess.Popen",
-        "telnetlib.Telnet.open",
-        "urllib.Request",
-        "webbrowser.open",
-    }
-)
-
-
-class Watch:
-    """What was seen: connections and look-ups with the file of whoever made them, files, and all else that reaches."""
-
-    def __init__(self) -> None:
-        self.connections: list[tuple[str, str]] = []
-        self.look_ups: list[tuple[str, str]] = []
-        self.files: set[str] = set()
-        self.reaching: list[str] = []
-
-    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "socket.connect":
-            self.connections.append((str(arguments[1][0]), _maker()))
-        elif event == "socket.getaddrinfo":
-            self.look_ups.append((str(arguments[0]), _maker()))
-        elif event == "open" and isinstance(arguments[0], str | bytes):
-            self.files.add(arguments[0] if isinstance(arguments[0], str) else arguments[0].decode())
-        elif event in _REACHING:
-            self.reaching.append(f"{event} by {_maker()}")
-
-
-def _maker() -> str:
-    """The file of the code that called: not the hook, nor the standard library's sockets."""
-    frame = sys._getframe(2)
-    while frame.f_back is not None and Path(frame.f_code.co_filename).name in ("socket.py", "ssl.py"):
-        frame = frame.f_back
-    return "/".join(Path(frame.f_code.co_filename).parts[-2:])
-
+from tests.hostile.watching import Watch
 
 watch = Watch()
 if __name__ == "__main__":
@@ -167,8 +112,7 @@ def main(store: str) -> None:
     print("ready", flush=True)
     sys.stdin.readline()
     done = blog.live(peer)
-    seen = {**vars(watch), "files": sorted(watch.files), "done": done}
-    print(json.dumps(seen), flush=True)
+    print(json.dumps({**watch.to_json(), "done": done}), flush=True)
 
 
 if __name__ == "__main__":

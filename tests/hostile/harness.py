@@ -30,8 +30,6 @@ FULL = bool(os.environ.get("LINKBACK_HOSTILE_FULL"))
 SECONDS = Limits().seconds if FULL else Limits().seconds / 5
 #: bytes that may have been taken off the wire before a bound was noticed: what one or two reads bring
 READ_AHEAD = 70_000
-#: MiB that one trial may need
-MOST_MEMORY = 64.0
 _PROCESSES = 2
 #: seconds after which a process that tries is lost
 _PATIENCE = 300

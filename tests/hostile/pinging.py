@@ -11,7 +11,7 @@ import urllib.request
 import xmlrpc.client
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from linkback.wire import Request, Response
 
@@ -29,28 +29,36 @@ class Told:
     status: int
     retry_after: str
     body: bytes
+    location: str = ""
 
 
-def ask(url: str, body: bytes | None = None, content_type: str = "application/x-www-form-urlencoded") -> Told:
-    """GET a URL, or POST a body to it."""
+def ask(
+    url: str, body: bytes | None = None, content_type: str = "application/x-www-form-urlencoded", *, client: str = ""
+) -> Told:
+    """GET a URL, or POST a body to it; for a `client` by its address, as a proxy does."""
     request = urllib.request.Request(url, body, {"Content-Type": content_type} if body is not None else {})
+    if client:
+        request.add_header("X-Forwarded-For", client)
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
-            return Told(answer.status, answer.headers.get("Retry-After", ""), answer.read())
+            location = answer.headers.get("Location", "")
+            return Told(answer.status, answer.headers.get("Retry-After", ""), answer.read(), location)
     except urllib.error.HTTPError as error:
         with error:
             return Told(error.code, error.headers.get("Retry-After", ""), error.read())
 
 
-def _webmention(url: str, source: str) -> tuple[Told, str]:
-    told = ask(f"{url}/webmention", urllib.parse.urlencode({"source": source, "target": TARGET}).encode())
+def _webmention(url: str, source: str, target: str = TARGET, *, client: str = "") -> tuple[Told, str]:
+    body = urllib.parse.urlencode({"source": source, "target": target}).encode()
+    told = ask(f"{url}/webmention", body, client=client)
     if told.status == 503 and told.retry_after.isdigit():
         return told, UNAVAILABLE
     return told, TAKEN if told.status == 201 else ""
 
 
-def _pingback(url: str, source: str) -> tuple[Told, str]:
-    told = ask(f"{url}/pingback", xmlrpc.client.dumps((source, TARGET), "pingback.ping").encode(), "text/xml")
+def _pingback(url: str, source: str, target: str = TARGET, *, client: str = "") -> tuple[Told, str]:
+    body = xmlrpc.client.dumps((source, target), "pingback.ping").encode()
+    told = ask(f"{url}/pingback", body, "text/xml", client=client)
     try:
         xmlrpc.client.loads(told.body)
     except xmlrpc.client.Fault as fault:
@@ -58,16 +66,23 @@ def _pingback(url: str, source: str) -> tuple[Told, str]:
     return told, TAKEN
 
 
-def _trackback(url: str, source: str) -> tuple[Told, str]:
-    query = urllib.parse.urlencode({"target": TARGET})
-    told = ask(f"{url}/trackback?{query}", urllib.parse.urlencode({"url": source}).encode())
+def _trackback(url: str, source: str, target: str = TARGET, *, client: str = "") -> tuple[Told, str]:
+    query = urllib.parse.urlencode({"target": target})
+    told = ask(f"{url}/trackback?{query}", urllib.parse.urlencode({"url": source}).encode(), client=client)
     if told.status == 200 and b"<error>1</error>" in told.body and b"try again later" in told.body:
         return told, UNAVAILABLE
     return told, TAKEN if b"<error>0</error>" in told.body else ""
 
 
-#: by name: ping a server from a source; its answer, and `TAKEN`, `UNAVAILABLE` or "" for any other
-PINGS: dict[str, Callable[[str, str], tuple[Told, str]]] = {
+class Ping(Protocol):
+    """Pings a server from a source, as a client where one is named; its answer, `TAKEN`, `UNAVAILABLE` or else ""."""
+
+    def __call__(self, url: str, source: str, target: str = TARGET, *, client: str = "") -> tuple[Told, str]:
+        """Ping."""
+
+
+#: by the name of the protocol
+PINGS: dict[str, Ping] = {
     "webmention": _webmention,
     "pingback": _pingback,
     "trackback": _trackback,

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import linkback
-from linkback import wpexcerpt
+from linkback import jsontext, wpexcerpt
 
 SOURCE = Path(linkback.__file__).parent
 #: of processor time, for one pattern and one text
@@ -64,6 +64,7 @@ MADE: dict[tuple[str, str], Asked] = {
     for where, function, method, pattern in (
         ("discovery.py", "_guesses", "search", re.escape("https://a.example/a") + r"/trackback(?:/|(?![\w-]))"),
         ("forms.py", "_read_multipart", "finditer", rb"\r?\n--b(--)?+[ \t]*+(?=\r?\n|\Z)"),
+        ("jsontext.py", "_others", "match", jsontext._others(("title", "name")).pattern),
         ("nearmiss.py", "_occurrences", "finditer", r"http://a\?b&amp;c|http://a\?b&c"),
         ("prefilter.py", "lacks_tokens", "search", rb"&#x?[0-9a-f]+u-"),
         (

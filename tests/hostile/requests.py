@@ -2,7 +2,7 @@
 
 A row has an `id`, which begins with its endpoint, and the `answer` that protocols.md asks for; `law` says where it does
 so against a first guess. Without a `body`, the row is a ping of `source` and `target` as their protocol writes it. Long
-texts are lists of texts and [text, times], in which {n} counts.
+texts are lists of texts and [text, times], in which {n} counts; they are made where they are sent, and kept nowhere.
 """
 
 from __future__ import annotations
@@ -30,35 +30,47 @@ _FAULT = re.compile(rb"<name>faultCode</name><value><int>(-?[0-9]+)</int>")
 
 @dataclass(frozen=True)
 class Sent:
-    """One request."""
+    """One request, as its row describes it."""
 
-    id: str
-    answer: str
+    row: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return str(self.row["id"])
+
+    @property
+    def answer(self) -> str:
+        """What `word_for` is to say of its answer."""
+        return str(self.row["answer"])
+
+    def made(self) -> Made:
+        """The request itself."""
+        return _made(self.row)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What goes over the wire."""
+
     method: str
     path: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
     #: what its Content-Length says; None where it has none
     length: str | None
-
-    @property
-    def cut(self) -> bool:
-        """Whether less comes than is announced."""
-        return (
-            self.answer == "400"
-            and self.length is not None
-            and bool(re.fullmatch("[0-9]{1,9}", self.length))
-            and (int(self.length) > len(self.body))
-        )
+    #: whether less comes than is announced
+    cut: bool
 
 
 def _text(parts: Any) -> str:
     if isinstance(parts, str):
         return parts
-    return "".join(
-        part if isinstance(part, str) else "".join(part[0].replace("{n}", str(n)) for n in range(part[1]))
-        for part in parts
-    )
+    return "".join(part if isinstance(part, str) else _repeated(*part) for part in parts)
+
+
+def _repeated(text: str, times: int) -> str:
+    return "".join(text.replace("{n}", str(n)) for n in range(times)) if "{n}" in text else text * times
 
 
 def _body(row: dict[str, Any], endpoint: str) -> bytes:
@@ -73,7 +85,7 @@ def _body(row: dict[str, Any], endpoint: str) -> bytes:
     return f"source={quote_plus(source)}&target={quote_plus(target)}".encode()
 
 
-def _sent(row: dict[str, Any]) -> Sent:
+def _made(row: dict[str, Any]) -> Made:
     endpoint = row["id"].partition("/")[0]
     body, query = _body(row, endpoint), row.get("query", "")
     if endpoint == "trackback" and not query.startswith("id="):
@@ -81,21 +93,21 @@ def _sent(row: dict[str, Any]) -> Sent:
     usual = "text/xml" if endpoint == "pingback" else "application/x-www-form-urlencoded"
     media_type = row.get("type", usual)
     headers = [*row.get("headers", {}).items(), *([("Content-Type", _text(media_type))] if media_type else [])]
-    return Sent(
-        row["id"],
-        row["answer"],
+    length = row.get("length", str(len(body)))
+    return Made(
         row.get("method", "POST"),
         f"/{endpoint}" + (f"?{query}" if query else ""),
         tuple(headers),
         body,
-        row.get("length", str(len(body))),
+        length,
+        row["answer"] == "400" and bool(re.fullmatch("[0-9]{1,9}", length or "")) and int(length) > len(body),
     )
 
 
 def sent() -> list[Sent]:
     """All of them."""
     rows = json.loads((Path(__file__).parent / "requests.json").read_text(encoding="utf-8"))
-    return [_sent(row) for row in rows]
+    return [Sent(row) for row in rows]
 
 
 def word_for(status: int, body: bytes) -> str:

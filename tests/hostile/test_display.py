@@ -344,7 +344,15 @@ def shape_of_xml(text: str) -> Any:
 
 
 #: what an answer may say of itself; how much and when to come again is not a stranger's to choose
-HEADERS = {"Content-Type", "Vary", "Location", "Retry-After", "X-Content-Type-Options", "Content-Security-Policy"}
+HEADERS = {
+    "Content-Type",
+    "Vary",
+    "Location",
+    "Retry-After",
+    "X-Content-Type-Options",
+    "Content-Security-Policy",
+    "Linkback",
+}
 
 
 @pytest.mark.parametrize("field", FIELDS)

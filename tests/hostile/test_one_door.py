@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 
 from tests.test_architecture import SOURCE, modules
 
-TREES = {str(path.relative_to(SOURCE)): ast.parse(path.read_text("utf-8")) for path in modules()}
 #: libraries that open connections by themselves
 CLIENTS = set(
     "aiohttp ftplib http.client httpx imaplib nntplib poplib pycurl requests smtplib telnetlib urllib.request "  # noqa: SIM905 -- a list of words
@@ -25,6 +25,12 @@ LAX_ATTRIBUTES = (".check_hostname", ".verify_mode")
 #: a `connect` that leads to a database, and those that listen to a signal
 DATABASES = {("store/engine.py", "self._current().connect"), ("store/sqlite.py", "sqlite3.connect")}
 SIGNALS = ("signals.", "request_started.", "request_finished.", "setting_changed.")
+
+
+@cache
+def _trees() -> dict[str, ast.AST]:
+    """The modules of the library, by name."""
+    return {str(path.relative_to(SOURCE)): ast.parse(path.read_text("utf-8")) for path in modules()}
 
 
 def _imported(tree: ast.AST) -> set[str]:
@@ -58,7 +64,7 @@ def _loosened(tree: ast.AST) -> set[str]:
 
 
 def _having(look: Callable[[ast.AST], set[str]], among: set[str]) -> dict[str, set[str]]:
-    return {name: found for name, tree in TREES.items() if (found := look(tree) & among)}
+    return {name: found for name, tree in _trees().items() if (found := look(tree) & among)}
 
 
 def test_no_module_imports_a_client_of_its_own() -> None:
@@ -72,13 +78,15 @@ def test_only_the_door_makes_a_socket_and_few_know_of_any() -> None:
 
 
 def test_only_the_door_connects_a_socket() -> None:
-    connecting = {(name, call) for name, tree in TREES.items() for call in _called(tree) if call.endswith(".connect")}
+    connecting = {
+        (name, call) for name, tree in _trees().items() for call in _called(tree) if call.endswith(".connect")
+    }
     assert {each for each in connecting - DATABASES if not each[1].startswith(SIGNALS)} == {("door.py", "sock.connect")}
 
 
 def test_nothing_makes_tls_lax() -> None:
     assert _having(_named, LAX) == {}
-    assert {name: found for name, tree in TREES.items() if (found := _loosened(tree))} == {}
+    assert {name: found for name, tree in _trees().items() if (found := _loosened(tree))} == {}
     assert set(_having(_imported, {"ssl"})) == {"door.py", "exchange.py"}
 
 

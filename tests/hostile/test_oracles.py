@@ -6,7 +6,9 @@ import contextlib
 import json
 import re
 import socket
+import statistics
 import threading
+import time
 import urllib.parse
 import xmlrpc.client
 from collections.abc import Iterator
@@ -94,7 +96,7 @@ def places() -> Iterator[Places]:
 
 @contextlib.contextmanager
 def listening(places: Places, **more: Any) -> Iterator[tuple[Site, str]]:
-    policy = Policy(settle_seconds=0, host_seconds=0)
+    policy = Policy(settle_seconds=0, host_seconds=0, site_seconds=0)
     with Site(HOME, store="sqlite://", fetch=places, policy=policy, **more) as site, served(site.wsgi()) as url:
         yield site, url
 
@@ -110,6 +112,36 @@ def test_a_ping_is_answered_before_its_source_is_fetched_and_always_in_the_same_
         places.gate.set()
     [answer] = answers
     assert answer.startswith((b"HTTP/1.1 201 ", b"HTTP/1.1 200 "))
+
+
+def spread(url: str, protocol: str, places: Places, pings: int, round: int) -> float:
+    """By how many seconds the median time of an answer differs from one kind of place to another, each pinged so often.
+
+    They take turns, so that whatever else the machine does is everybody's.
+    """
+    took: dict[str, list[float]] = {name: [] for name in places.sources}
+    kinds = list(places.sources.items())
+    for number in range(pings):
+        for name, source in (*kinds[number % 4 :], *kinds[: number % 4]):
+            begun = time.perf_counter()
+            said(url, protocol, f"{source}?{round}-{number}")
+            took[name].append(time.perf_counter() - begun)
+    medians = [statistics.median(times) for times in took.values()]
+    return max(medians) - min(medians)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_time_of_an_answer_does_not_tell_what_there_is_at_the_source(places: Places, protocol: str) -> None:
+    """A3: 200 pings each, while what was pinged before is being read; a machine that is busy has three tries."""
+    with listening(places, runner=Embedded()) as (_, url):
+        assert any(spread(url, protocol, places, 200, round) < 0.002 for round in range(3))
+    assert places.looks > 0
+
+
+def test_the_time_that_a_sender_waits_for_the_check_does_tell(places: Places) -> None:
+    """So what is measured above could be seen; in queued mode there is nothing to see."""
+    with listening(places, verify="inline", runner=External()) as (_, url):
+        assert spread(url, "webmention", places, 3, 0) > 0.1
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

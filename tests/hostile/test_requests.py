@@ -1,4 +1,8 @@
-"""What strangers send to the endpoints (security.md A1, B1 to B14): each request of `requests.json` is answered."""
+"""What strangers send to the endpoints (security.md A1, B1 to B14): each request of `requests.json` is answered.
+
+Rule: an answer is there within a second of the request's first byte, its sending included. Each is whole or hangs up;
+who drips is told so by the server in his own time (`tests/test_server.py`).
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,14 @@ import re
 import select
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import pytest
@@ -26,13 +32,16 @@ from linkback.site import Site
 from linkback.testing import FakeWeb
 from linkback.web.app import App
 from linkback.wire import Fetch
-from tests.hostile.requests import HOME, NONE, TAKEN, TARGET, Sent, sent, word_for
+from tests.hostile.requests import HOME, NONE, TAKEN, TARGET, Made, Sent, sent, word_for
+from tests.patience import PATIENCE
 from tests.serving import served
 
 SENT = sent()
-#: for all of them: a second for each
-BUDGET = float(len(SENT))
+#: how long each of them may wait for its answer, in seconds
+MOST_SECONDS = 1.0
 CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
+
+T = TypeVar("T")
 
 _connected: list[object] = []
 _watching = threading.Event()
@@ -61,24 +70,17 @@ def watched() -> Iterator[list[object]]:
         _watching.clear()
 
 
-class Allowance:
-    """Time for many things together."""
+def promptly(ask: Callable[[], T]) -> T:
+    """What is answered in time. Where that was late, it is asked once more, and the better of two counts.
 
-    def __init__(self, seconds: float) -> None:
-        self._left = seconds
-
-    @contextlib.contextmanager
-    def spending(self) -> Iterator[float]:
-        """What is left, less what this takes."""
-        assert self._left > 0, "the requests took too long"
+    What takes long takes long each time; but a machine that others use as well may stand still once.
+    """
+    for _ in range(2):
         began = time.monotonic()
-        yield self._left
-        self._left -= time.monotonic() - began
-
-
-@pytest.fixture(scope="module")
-def allowance() -> Allowance:
-    return Allowance(BUDGET)
+        found = ask()
+        if time.monotonic() - began <= MOST_SECONDS:
+            return found
+    raise AssertionError(f"twice no answer within {MOST_SECONDS:.0f} s")
 
 
 def resolve(url: str) -> str | None:
@@ -88,26 +90,35 @@ def resolve(url: str) -> str | None:
 class Listening(Site):
     """A site that remembers what it took."""
 
-    taken: list[str]
+    taken: set[str]
+    path: Path
 
     def receive(self, claim: Claim, *, client: str = "") -> Receipt:
         receipt = super().receive(claim, client=client)
-        self.taken.append(receipt.id)
+        self.taken.add(receipt.id)
         return receipt
 
     def recorded(self) -> int:
-        """How many claims were taken since this was asked last; each is recorded."""
-        ids, self.taken = self.taken, []
+        """How many different claims were taken since this was asked last; each is recorded."""
+        ids, self.taken = self.taken, set()
         assert all(record is not None and record.open for record in map(self.claim, ids))
         return len(ids)
 
+    def rows(self) -> int:
+        """How many rows there are in the database."""
+        with contextlib.closing(sqlite3.connect(self.path)) as probe:
+            names = [name for (name,) in probe.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            return sum(probe.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names)
+
 
 @contextlib.contextmanager
-def listening(fetch: Fetch) -> Iterator[Listening]:
+def listening(folder: Path, fetch: Fetch) -> Iterator[Listening]:
     """A site of one page, whose claims wait until it is drained."""
-    policy = Policy(settle_seconds=0)
-    with Listening(HOME, store="sqlite://", fetch=fetch, policy=policy, runner=External(), resolve=resolve) as site:
-        site.taken = []
+    path, policy = folder / "linkback.db", Policy(settle_seconds=0)
+    with Listening(
+        HOME, store=f"sqlite:///{path}", fetch=fetch, policy=policy, runner=External(), resolve=resolve
+    ) as site:
+        site.taken, site.path = set(), path
         yield site
 
 
@@ -139,20 +150,18 @@ def check_answer(request: Sent, headers: list[tuple[str, str]], body: bytes) -> 
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[Listening]:
-    with listening(FakeWeb()) as site:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listening]:
+    with listening(tmp_path_factory.mktemp("site"), FakeWeb()) as site:
         yield site
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs an alarm")
-@pytest.mark.parametrize("request_", SENT, ids=lambda request: request.id)
-def test_a_request_is_answered_as_its_protocol_says(request_: Sent, site: Listening, allowance: Allowance) -> None:
-    """A claim is recorded where it was taken, and nowhere else; no more is read than the longest ping has."""
-    stream = io.BytesIO(request_.body)
+def asked(site: Site, made: Made) -> tuple[int, list[tuple[str, str]], bytes, int]:
+    """The status, header fields and body that a site answers a request by, and how many bytes it read."""
+    stream = io.BytesIO(made.body)
     told: dict[str, Any] = {}
-    path, _, query = request_.path.partition("?")
+    path, _, query = made.path.partition("?")
     environ: dict[str, Any] = {
-        "REQUEST_METHOD": request_.method,
+        "REQUEST_METHOD": made.method,
         "SCRIPT_NAME": "",
         "PATH_INFO": path,
         "QUERY_STRING": query,
@@ -161,20 +170,31 @@ def test_a_request_is_answered_as_its_protocol_says(request_: Sent, site: Listen
         "wsgi.input": stream,
     }
     names = {"Content-Type": "CONTENT_TYPE", "Content-Length": "CONTENT_LENGTH"}
-    given = [*request_.headers, *([("Content-Length", request_.length)] if request_.length is not None else [])]
+    given = [*made.headers, *([("Content-Length", made.length)] if made.length is not None else [])]
     environ |= {names.get(name, f"HTTP_{name.upper().replace('-', '_')}"): value for name, value in given}
 
     def start(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[[bytes], object]:
         told["status"], told["headers"] = status, headers
         return lambda data: None
 
-    with allowance.spending() as left, interrupted(left), watched() as connected:
+    with interrupted(PATIENCE):
         body = b"".join(site.wsgi()(environ, start))
-    answer = word_for(int(told["status"][:3]), body)
+    return int(told["status"][:3]), told["headers"], body, stream.tell()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs an alarm")
+@pytest.mark.parametrize("request_", SENT, ids=lambda request: request.id)
+def test_a_request_is_answered_as_its_protocol_says(request_: Sent, site: Listening) -> None:
+    """A claim is recorded where it was taken, and nowhere else; no more is read than the longest ping has."""
+    made, rows = request_.made(), site.rows()
+    with watched() as connected:
+        status, headers, body, read = promptly(lambda: asked(site, made))
+    answer = word_for(status, body)
     assert (answer, site.recorded()) == (request_.answer, int(request_.answer == TAKEN))
+    assert answer == TAKEN or site.rows() == rows
     assert connected == []
-    assert stream.tell() <= App(site).max_body(path) + 1
-    check_answer(request_, told["headers"], body)
+    assert read <= App(site).max_body(made.path.partition("?")[0]) + 1
+    check_answer(request_, headers, body)
 
 
 # the same over sockets, at the server of `linkback serve`
@@ -189,28 +209,28 @@ class Served:
 
 
 @contextlib.contextmanager
-def at_a_server() -> Iterator[Served]:
+def at_a_server(folder: Path) -> Iterator[Served]:
     def here(host: str, port: int | str | None, *rest: object) -> list[tuple[Any, ...]]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", int(port or 0)))]
 
-    with listening(Fetcher(resolver=here)) as site, served(site.wsgi()) as url:
+    with listening(folder, Fetcher(resolver=here)) as site, served(site.wsgi()) as url:
         yield Served(site, url)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Served]:
-    with at_a_server() as server:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with at_a_server(tmp_path_factory.mktemp("server")) as server:
         yield server
 
 
-def exchanged(request: Sent, address: tuple[str | None, int | None], seconds: float) -> bytes:
+def exchanged(made: Made, address: tuple[str | None, int | None]) -> bytes:
     """Send a request, and give all that comes back; b"" where the connection ends without an answer."""
-    length = [] if request.length is None else [("Content-Length", request.length)]
-    fields = [("Host", "target.test"), ("Connection", "close"), *request.headers, *length]
-    head = f"{request.method} {request.path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields)
-    to_send = memoryview(head.encode("latin-1") + b"\r\n" + request.body)
-    end, parts = time.monotonic() + seconds, bytearray()
-    with socket.create_connection(address, timeout=seconds) as sock:
+    length = [] if made.length is None else [("Content-Length", made.length)]
+    fields = [("Host", "target.test"), ("Connection", "close"), *made.headers, *length]
+    head = f"{made.method} {made.path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields)
+    to_send = memoryview(head.encode("latin-1") + b"\r\n" + made.body)
+    end, parts = time.monotonic() + PATIENCE, bytearray()
+    with socket.create_connection(address, timeout=PATIENCE) as sock:
         sock.setblocking(False)
         while time.monotonic() < end:
             readable, writable, _ = select.select(
@@ -224,39 +244,39 @@ def exchanged(request: Sent, address: tuple[str | None, int | None], seconds: fl
                         return bytes(parts)
                 elif writable:
                     to_send = to_send[sock.send(to_send[:65536]) :]
-                    if not to_send and request.cut:
+                    if not to_send and made.cut:
                         sock.shutdown(socket.SHUT_WR)
             except (BrokenPipeError, ConnectionResetError):
                 # a server need not read to its end what it has refused
                 to_send = memoryview(b"")
                 if readable:
                     return bytes(parts)
-    raise TimeoutError(f"no answer to {request.id}")
+    raise TimeoutError("no answer came")
 
 
 @pytest.mark.parametrize("request_", SENT, ids=lambda request: request.id)
-def test_a_served_request_is_answered_as_its_protocol_says(
-    request_: Sent, server: Served, allowance: Allowance
-) -> None:
-    with allowance.spending() as left, watched() as connected:
-        whole = exchanged(request_, server.address, left)
+def test_a_served_request_is_answered_as_its_protocol_says(request_: Sent, server: Served) -> None:
+    made, rows = request_.made(), server.site.rows()
+    with watched() as connected:
+        whole = promptly(lambda: exchanged(made, server.address))
     head, _, body = whole.partition(b"\r\n\r\n")
     line, *fields = head.decode("latin-1").split("\r\n")
     answer = word_for(int(line.split()[1]), body) if whole else NONE
     # half a request is none, and its sender has hung up
-    assert answer == (NONE if request_.cut else request_.answer)
+    assert answer == (NONE if made.cut else request_.answer)
     assert server.site.recorded() == int(answer == TAKEN)
+    assert answer == TAKEN or server.site.rows() == rows
     assert {tuple(each) for each in connected if isinstance(each, tuple)} == {server.address}
     assert [field for field in fields if CONTROLS.search(field)] == []
 
 
-def test_what_was_taken_is_judged_where_it_is_fetched_and_nothing_is_connected_to() -> None:
+def test_what_was_taken_is_judged_where_it_is_fetched_and_nothing_is_connected_to(tmp_path: Path) -> None:
     """Addresses of this machine and of a cloud's metadata among them, in several spellings."""
-    with at_a_server() as server:
+    with at_a_server(tmp_path) as server:
         for request in SENT:
             if request.answer == TAKEN:
-                exchanged(request, server.address, BUDGET)
-        assert server.site.recorded() > 40
+                exchanged(request.made(), server.address)
+        assert server.site.recorded() > 20
         with watched() as connected:
             assert server.site.drain() > 10
         assert connected == []

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import itertools
+import socket
 import urllib.parse
 import xmlrpc.client
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from linkback.errors import FetchError, Unreachable
+from linkback.errors import FetchError, TooManyRedirects, Unreachable
+from linkback.fetch import Fetcher, Limits
 from linkback.jobs import External
-from linkback.model import Claim
+from linkback.model import Claim, ClaimState
 from linkback.policy import Policy
+from linkback.rates import TokenBuckets
 from linkback.site import Site
 from linkback.sites import Sites
 from linkback.store import open_store
@@ -22,6 +28,10 @@ from linkback.testing import FakeClock
 from linkback.web.app import App
 from linkback.wire import Request, Response
 from tests.hostile.pinging import HOME, TARGET, EveryPageLinks
+from tests.serving import LOOPBACK, served
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
 PINGS = 10_000
 HOUR, DAY = timedelta(hours=1), 86_400
@@ -242,3 +252,68 @@ def test_looks_at_old_mentions_count_too(clock: FakeClock) -> None:
         assert victim.most <= MOST
         assert len(victim.asked) > 250
         assert did < 3 * 300, "none is asked for again and again"
+
+
+class Redirecting:
+    """A web over sockets, all of it on this machine: each host leads to a page of the victim, which links to us if it
+    is the one that a friend leads to."""
+
+    def __init__(self) -> None:
+        self.asked = Counter[str]()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        host, _, port = str(environ["HTTP_HOST"]).partition(":")
+        self.asked[host] += 1
+        if host != "victim.test":
+            name = "friend" if host == "friend.test" else "other"
+            start_response("302 Found", [("Location", f"http://victim.test:{port}/{name}")])
+            return [b""]
+        start_response("200 OK", [("Content-Type", "text/html")])
+        return [f"<a href='{TARGET}'>it</a>".encode() if environ["PATH_INFO"] == "/friend" else b"nothing"]
+
+
+def test_a_friend_whose_page_leads_to_a_host_that_others_attack_through_us_is_heard(clock: FakeClock) -> None:
+    """And the victim has its peace: it is led to as often as `Limits` say, and no more."""
+    web, limits = Redirecting(), Limits(led_burst=2, led_seconds=90)
+    fetcher = Fetcher(LOOPBACK, limits, resolver=lambda host, port, *rest, **more: here(port))
+    fetcher._led = TokenBuckets(limits.led_burst, limits.led_seconds, clock=lambda: clock().timestamp())
+    began, numbers = clock(), itertools.count()
+    with (
+        served(web) as url,
+        Site(HOME, store="sqlite://", fetch=fetcher, clock=clock, runner=External(), policy=ANY_NUMBER) as site,
+    ):
+        port = urllib.parse.urlsplit(url).port
+
+        def claim(host: str) -> str:
+            return site.receive(Claim("webmention", f"http://{host}:{port}/", TARGET)).id
+
+        def attack(minutes: int) -> None:
+            for _ in range(minutes):
+                claim(f"a{next(numbers)}.test")
+                clock.advance(60)
+                # they come by other sites too
+                with suppress(TooManyRedirects):
+                    while True:
+                        fetcher.get(f"http://a{next(numbers)}.test:{port}/")
+                site.drain()
+
+        attack(5)
+        friend = claim("friend.test")
+        attack(30)
+        record = site.claim(friend)
+        assert record is not None
+        assert (record.state, record.reason, record.open) == (ClaimState.QUEUED, None, True)
+        assert 3 < web.asked["friend.test"] < 10
+        for _ in until_due(site, clock, began + timedelta(days=2)):
+            site.drain()
+        record = site.claim(friend)
+        assert record is not None
+        assert record.state is ClaimState.SUCCESS
+    assert web.asked["victim.test"] <= 2 + (clock() - began).total_seconds() / 90
+    assert max(web.asked[f"a{number}.test"] for number in range(next(numbers))) < 20, (
+        "none is asked for again and again"
+    )
+
+
+def here(port: int | str | None) -> list[tuple[Any, ...]]:
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", int(port or 0)))]

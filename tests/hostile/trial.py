@@ -152,8 +152,8 @@ def _watch(allowed: set[tuple[str, int]]) -> None:
     sys.addaudithook(hook)
 
 
-def _memory(mark: str) -> float:
-    """MiB that this process holds now (`VmRSS`), or held at most since `_settle` (`VmHWM`)."""
+def memory(mark: str) -> float:
+    """MiB that this process holds now (`VmRSS`), or held at most since `settle` (`VmHWM`)."""
     with contextlib.suppress(OSError):
         lines = Path("/proc/self/status").read_text().splitlines()
         return float(next(line.split()[1] for line in lines if line.startswith(mark))) / 1024
@@ -163,13 +163,13 @@ def _memory(mark: str) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1_048_576 if sys.platform == "darwin" else 1024)
 
 
-def _settle() -> float:
+def settle() -> float:
     """Give back what was freed and forget the peak, where the system can; the MiB that are held now."""
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    return _memory("VmRSS")
+    return memory("VmRSS")
 
 
 def _waits(verb: str, case: Case) -> bool:
@@ -194,7 +194,7 @@ class Trials:
         trials = [(verb, CASES[path]) for path in self._order.paths for verb in self._order.verbs]
         for path in ("/ok/plain", "/priv/sub-hcard"):
             VERBS["verify"](self._usual, CASES[path], self._url(CASES[path]))
-        self._start = _settle()
+        self._start = settle()
         _watch({(HOST, port) for port in self._order.ports.values()})
         slow = [trial for trial in trials if _waits(*trial)]
         with ThreadPoolExecutor(max(1, len(slow))) as pool:
@@ -211,14 +211,14 @@ class Trials:
     def _try(self, verb: str, case: Case) -> None:
         result = _current.result = Result(verb, case.path)
         fetcher = self._brief if case.slow or verb in SENDING else self._usual
-        held = _memory("VmRSS") if _waits(verb, case) else _settle()
+        held = memory("VmRSS") if _waits(verb, case) else settle()
         began, cpu = time.monotonic(), time.thread_time()
         try:
             result.verdict = VERBS[verb](fetcher, case, self._url(case))
         except BaseException as error:  # noqa: BLE001 -- whatever it is, it is the verdict
             result.verdict = f"{type(error).__name__}: {error}"[:300]
         result.seconds, result.cpu = time.monotonic() - began, time.thread_time() - cpu
-        peak = _memory("VmHWM")
+        peak = memory("VmHWM")
         result.grown, result.above = peak - held, peak - self._start
         self._tell(result)
 

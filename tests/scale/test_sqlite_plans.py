@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from linkback import urls
 from linkback.jobs import External
 from linkback.model import Status
 from linkback.site import Site
-from linkback.store import Storage, open_store
+from linkback.store import Overtaking, Storage, open_store
 
 HOME, POST = "https://b.example/", "https://b.example/post"
 PAGE, APPROVED = urls.page_key(HOME, POST), (Status.APPROVED,)
@@ -45,12 +46,12 @@ READS: dict[str, tuple[Callable[[Storage], object], str]] = {
 
 
 @contextmanager
-def statements() -> Iterator[list[tuple[str, Any]]]:
-    """The statements that are issued meanwhile about mentions, with their parameters."""
+def statements(about: str = "FROM linkback_mentions") -> Iterator[list[tuple[str, Any]]]:
+    """The statements that are issued meanwhile and have some words, with their parameters."""
     seen: list[tuple[str, Any]] = []
 
     def note(connection: object, cursor: object, statement: str, parameters: Any, *others: object) -> None:
-        if "FROM linkback_mentions" in statement:
+        if about in " ".join(statement.split()):
             seen.append((statement, parameters))
 
     event.listen(Engine, "before_cursor_execute", note)
@@ -58,6 +59,17 @@ def statements() -> Iterator[list[tuple[str, Any]]]:
         yield seen
     finally:
         event.remove(Engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("site", [None, HOME])
+def test_what_came_last_is_found_by_its_number(site: str | None, tmp_path: Path) -> None:
+    """By an index of what is due all of that would be read and sorted."""
+    file = tmp_path / "store.db"
+    with closing(open_store(f"sqlite:///{file}")) as store, statements("ORDER BY linkback_jobs.id DESC") as seen:
+        assert isinstance(store, Overtaking)
+        store.lease_newest(datetime.now(UTC), datetime.now(UTC), site=site)
+    ((statement, parameters),) = seen
+    assert plan(file, statement, parameters) == ["SEARCH linkback_jobs USING INTEGER PRIMARY KEY (rowid>?)"]
 
 
 @pytest.mark.parametrize("what", READS)

@@ -21,7 +21,7 @@ from linkback.adapters.given import check_app, check_blog
 from linkback.adapters.pool import THREADS, Pool
 from linkback.site import Site
 from linkback.sites import Sites
-from linkback.startup import troubles
+from linkback.startup import Opening
 from linkback.web.app import App
 from linkback.web.signposts import PREFIX, Signposts, Signs
 from linkback.wire import Request, Response
@@ -125,7 +125,7 @@ def lifespan(site: Site | Sites, host: Lifespan | None = None) -> Lifespan:
     @contextlib.asynccontextmanager
     async def living(app: Any) -> AsyncIterator[Any]:
         async with host(app) if host is not None else contextlib.nullcontext() as state:
-            await asyncsite.calls.run(partial(_begin, site))
+            await asyncsite.calls.run(Opening(site).open)
             try:
                 yield state
             finally:
@@ -133,12 +133,6 @@ def lifespan(site: Site | Sites, host: Lifespan | None = None) -> Lifespan:
                 asyncsite.close()
 
     return living
-
-
-def _begin(site: Site | Sites) -> None:
-    site.start()
-    for trouble in troubles(site):
-        log.warning("%s", trouble)
 
 
 async def _live(site: Site | Sites, receive: Receive, send: Send) -> None:

@@ -32,6 +32,8 @@ _THREADS = 32
 _GLANCE_SECONDS = 0.5
 #: how long a request may take to arrive, its last byte included, and how long a connection may wait for one, in seconds
 _REQUEST_SECONDS, _IDLE_SECONDS = 10.0, 30
+#: connections at once; who comes then waits to be accepted
+_MOST_CONNECTIONS = 100
 #: how long the loop waits for a thread that sends, in seconds
 _MOMENT = 0.005
 #: what says that there is no room for another connection; the loop would ask again at once, and log each answer
@@ -62,6 +64,8 @@ class Server:
         # a name that means several addresses has a listener for each
         self._listeners = [each for each in self._sockets.values() if hasattr(each, "channel_class")]
         for each in self._listeners:
+            # the server counts its listeners and its trigger among them
+            each.adj.connection_limit = _MOST_CONNECTIONS + len(self._sockets)
             each.channel_class = _channel_class()
             each.accept = partial(self._accept, each)
         #: when to take connections again, by the monotonic clock, where there is no room for one
@@ -152,7 +156,7 @@ def _listen(app: WSGIApplication, bind: str, sockets: dict[int, Any]) -> Any:
     from waitress.wasyncore import close_all
 
     host, _, port = bind.rpartition(":")
-    if not (port.isascii() and port.isdigit()) or int(port) > 65535:
+    if not (port.isascii() and port.isdigit() and len(port) <= 5) or int(port) > 65535:
         raise ConfigurationError(f"{bind!r} is no address to listen on; give HOST:PORT, such as 127.0.0.1:8000")
     try:
         return create_server(
@@ -183,6 +187,7 @@ def _channel_class() -> Any:
     from waitress.channel import HTTPChannel
 
     class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
+        parser_class = _parser_class()
         request: Any
         #: what is being received, and since when by the monotonic clock
         _awaited: tuple[Any, float] = (None, 0.0)
@@ -212,6 +217,24 @@ def _channel_class() -> Any:
             return True
 
     return Channel
+
+
+@cache
+def _parser_class() -> Any:
+    """What reads a request, and refuses one whose length is told in two ways: 400, and the connection is closed.
+
+    A server in front may have gone by the other (RFC 9112, 6.1 and 6.3).
+    """
+    from waitress.parser import HTTPRequestParser, ParsingError
+
+    class Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
+        def parse_header(self, header_plus: bytes) -> None:
+            super().parse_header(header_plus)
+            # the field is still there in a request of a version that does not know it
+            if "TRANSFER_ENCODING" in self.headers or (self.chunked and "CONTENT_LENGTH" in self.headers):
+                raise ParsingError("The length of the request is not certain.")
+
+    return Parser
 
 
 def _call_too_slow(request: Any) -> None:

@@ -9,10 +9,9 @@ from linkback.cli import showing
 from linkback.cli.codes import NO, OK
 from linkback.cli.records import records
 from linkback.errors import Reason
-from linkback.model import Status
+from linkback.model import UNSEEN, Status
 from linkback.options import as_json, database, own_blog
 from linkback.terminal import say
-from linkback.upkeep import UNSEEN
 
 _STATUSES = click.Choice([status.value for status in Status])
 _site = click.option("--site", metavar="URL", help="Only the mentions of this blog.")

@@ -5,8 +5,11 @@ Rule: work that is begun is finished or given back when the process is told to s
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import logging
+import os
 import signal
 import threading
 
@@ -21,6 +24,12 @@ from linkback.jobs import MOST_THREADS
 from linkback.options import as_json, blogs, closing, database, fetching, opened, own_blog, trusted_proxies
 from linkback.terminal import say
 from linkback.web import shapes
+
+#: how long a worker that is stopped goes on with what it has begun
+_GRACE_SECONDS = 6.0
+#: by their names in the environment, glibc's parameters for how many heaps there are, and for how many bytes none is
+#: used, and what they are set to
+_HEAPS = {"MALLOC_ARENA_MAX": (-8, 2), "MALLOC_MMAP_THRESHOLD_": (-3, 131_072)}
 
 
 @click.command()
@@ -56,6 +65,7 @@ def serve(
     if base and not urls.is_argument(base):
         raise click.UsageError(f"--base must be an absolute http or https URL, not {base!r}")
     logging.getLogger("linkback").setLevel(logging.INFO)
+    _keep_heaps_small()
     with closing(opened(sites, app, database, networks, ports, moderate=moderate)) as blog:
         if no_work:
             blog.run_by(External())
@@ -78,7 +88,7 @@ def serve(
 )
 @click.option(
     "--grace",
-    default=6.0,
+    default=_GRACE_SECONDS,
     show_default=True,
     type=click.FloatRange(0),
     metavar="SECONDS",
@@ -101,6 +111,7 @@ def worker(
     from linkback.jobs import Embedded
 
     logging.getLogger("linkback").setLevel(logging.INFO)
+    _keep_heaps_small()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -201,3 +212,16 @@ def demo(keep: bool) -> int:
     from linkback.demo import run
 
     return OK if run(keep=keep) else NO
+
+
+def _keep_heaps_small() -> None:
+    """Have glibc's threads share few heaps, and keep what is large out of them; unless the environment says how.
+
+    Else each of many keeps the room that the largest pages took: free, and never given back. By itself, glibc puts
+    into its heaps whatever is no larger than what it once gave back.
+    """
+    for variable, (parameter, value) in _HEAPS.items():
+        if variable not in os.environ:
+            # other systems have no such function
+            with contextlib.suppress(AttributeError, OSError, TypeError):
+                ctypes.CDLL(None).mallopt(parameter, value)

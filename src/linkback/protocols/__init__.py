@@ -80,6 +80,15 @@ def endpoint_url(protocol: Protocol, base: str, permalink: str) -> str:
     return f"{url}?{urls.query({'target': permalink})}" if protocol.signpost.rdf else url
 
 
+def as_advertised(endpoint: str, target: str, permalink: str) -> str:
+    """An endpoint of ours that names its page as some `target`, as the page itself names it; any other as it is.
+
+    Who sends says both, and a page has many spellings.
+    """
+    url, said = urls.without_query(endpoint), urls.query({"target": target})
+    return f"{url}?{urls.query({'target': permalink})}" if endpoint == f"{url}?{said}" else endpoint
+
+
 def advertise_headers(protocols: Iterable[Protocol], base: str, permalink: str) -> Headers:
     """The header fields that tell of every endpoint of a page of ours (protocols.md A-49, A-71)."""
     return tuple(

@@ -24,6 +24,8 @@ Value: TypeAlias = "str | int | Mapping[str, Value] | None"
 _XML_TYPES = ("text/xml", "application/xml")
 _BLANKS = " \t\r\n"
 _INTEGER = re.compile("[+-]?[0-9]{1,18}")
+#: beyond any number of four bytes, which is what an integer of XML-RPC and a column of ours hold
+_FOUR_BYTES = 2**31
 _BARE_AMPERSAND = re.compile(
     r"<!\[CDATA\[.*?(?:\]\]>|\Z)|<!--.*?(?:-->|\Z)|&(?!(?:[A-Za-z_:][A-Za-z0-9_:.\-]*+|#[0-9]++|#x[0-9A-Fa-f]++);)",
     re.DOTALL,
@@ -209,11 +211,18 @@ def as_integer(text: str) -> int | None:
 
 
 def as_fault(value: Value) -> Fault:
-    """The fault a value means, in the odd shapes that receivers send too (protocols.md B-36)."""
+    """The fault a value means, in the odd shapes that receivers send too (protocols.md B-36).
+
+    A code of more than four bytes, which XML-RPC does not have, is 0.
+    """
     if isinstance(value, Mapping):
         code, text = value.get("faultCode"), value.get("faultString")
         number = as_integer(code) if isinstance(code, str) else code
-        return Fault(int(number) if isinstance(number, int) else 0, text if isinstance(text, str) else "")
+        return Fault(_code(number), text if isinstance(text, str) else "")
     if isinstance(value, int):
-        return Fault(int(value), "")
+        return Fault(_code(value), "")
     return Fault(0, value or "")
+
+
+def _code(number: Value) -> int:
+    return int(number) if isinstance(number, int) and -_FOUR_BYTES <= number < _FOUR_BYTES else 0

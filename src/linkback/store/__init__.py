@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
 from linkback.model import Delivery, Job, JobKind, Mention, Status, Turn
-from linkback.store.records import UNPACED, Backlog, ClaimRecord, Edit, Pace, Sibling, Verdict
+from linkback.store.records import UNPACED, Backlog, ClaimRecord, Edit, Pace, Place, Sibling, Verdict
 
 #: where linkback keeps its records when nobody says otherwise
 DEFAULT_STORE = "sqlite:///linkback.db"
@@ -244,6 +244,35 @@ class Gathering(typing.Protocol):
         """
 
 
+@typing.runtime_checkable
+class Overtaking(typing.Protocol):
+    """What a `Storage` may do besides: let what came last overtake what waits. Else the longest due is always first."""
+
+    def lease_newest(self, now: datetime, until: datetime, *, site: str | None = None, limit: int = 1) -> list[Job]:
+        """Take due jobs that nobody holds, of one site or of any, the last made first.
+
+        Each is ours until `until`, its attempt counted. It may look at the last ones alone, and find none.
+        """
+
+
+@typing.runtime_checkable
+class Forgetful(typing.Protocol):
+    """What a `Storage` may do besides: forget what nobody needs any more, a little at a time. Else it keeps all."""
+
+    def anywhere(self) -> Place:
+        """A place to begin at, any with the same chance: who has little time would else never come to the newer."""
+
+    def forget(
+        self, place: Place, *, now: datetime, ended: Callable[[str], datetime | None], limit: int = 500
+    ) -> Place:
+        """Forget some of what is needed no more, and give the place at which to go on.
+
+        Of the `limit` claims and hosts after a place: claims that ended by the time that `ended` gives for their site,
+        None for never, and that are not the last by one protocol of a pair that has a mention; and hosts that have been
+        left alone for long. Several may do this at once, and beside any other work.
+        """
+
+
 def open_store(url: str, *, create: bool = True) -> Storage:
     """Open the store at a database URL such as ``sqlite:///linkback.db``.
 
@@ -264,8 +293,11 @@ __all__ = [
     "ClaimRecord",
     "Counting",
     "Edit",
+    "Forgetful",
     "Gathering",
+    "Overtaking",
     "Pace",
+    "Place",
     "Sibling",
     "Storage",
     "Verdict",

@@ -103,5 +103,5 @@ def _record(mentions: Mentions[C], connection: C, verdict: Verdict, *, late: boo
             number = mentions.add(connection, verdict, verdict.mention)
         else:
             number = row.id
-            mentions.change(connection, number, decisions.found(verdict.mention, row))
+            mentions.change(connection, number, decisions.found(verdict.mention, row, holds_edits=verdict.holds_edits))
         mentions.unite(connection, number, verdict.mention.protocols)

@@ -9,7 +9,22 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam, insert, select, union_all, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    union_all,
+    update,
+)
 
 from linkback.store import ClaimRecord
 from linkback.store.rows import claim_record, said
@@ -39,6 +54,29 @@ _OF_SOURCE = (
     .order_by(claims.c.id)
     .limit(bindparam("most"))
 )
+
+# each finds its end of the index; SQLite would read all of it for both at once
+_ENDS = select(*(select(end(claims.c.id)).scalar_subquery() for end in (func.min, func.max)))
+_SOME = (
+    select(*(claims.c[name] for name in ("id", "site", "key", "protocol", "open", "received", "checked")))
+    .where(claims.c.id > bindparam("after"))
+    .order_by(claims.c.id)
+    .limit(bindparam("most"))
+)
+_NUMBERS: BindParameter[Any] = bindparam("numbers", expanding=True)
+_later = claims.alias()
+_FOLLOWED = select(claims.c.id).where(
+    claims.c.id.in_(_NUMBERS),
+    exists().where(
+        _later.c.key == claims.c.key,
+        _later.c.protocol == claims.c.protocol,
+        or_(
+            _later.c.received > claims.c.received,
+            and_(_later.c.received == claims.c.received, _later.c.id > claims.c.id),
+        ),
+    ),
+)
+_FORGET = delete(claims).where(claims.c.id.in_(_NUMBERS), not_(claims.c.open))
 
 
 def add(connection: Connection, record: ClaimRecord) -> None:
@@ -96,6 +134,27 @@ def of_source(connection: Connection, source_key: str, after: int, limit: int) -
 def waiting_among(connection: Connection, keys: Sequence[str]) -> list[ClaimRecord]:
     """The open claims of some pairs, oldest first."""
     return [claim_record(row) for row in connection.execute(_AMONG, {"keys": keys})]
+
+
+def ends(connection: Connection) -> tuple[int, int]:
+    """The lowest and the highest number of a claim, 0 where there is none."""
+    first, last = connection.execute(_ENDS).one()
+    return first or 0, last or 0
+
+
+def some(connection: Connection, after: int, limit: int) -> Sequence[Any]:
+    """Of the first `limit` claims after a number `id`, `site`, `key`, `protocol`, `open`, `received` and `checked`."""
+    return connection.execute(_SOME, {"after": after, "most": limit}).all()
+
+
+def followed(connection: Connection, numbers: Sequence[int]) -> list[int]:
+    """Those of some claims after which their pair was announced again by the same protocol."""
+    return list(connection.scalars(_FOLLOWED, {"numbers": list(numbers)})) if numbers else []
+
+
+def forget(connection: Connection, numbers: Sequence[int]) -> None:
+    """Delete the claims of these numbers that are not open."""
+    connection.execute(_FORGET, {"numbers": list(numbers)})
 
 
 def _first(

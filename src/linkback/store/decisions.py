@@ -5,14 +5,16 @@ Rule: values in, values out. A row is whatever has its columns as attributes; wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from linkback import urls
 from linkback.errors import StoreError
-from linkback.model import ARRIVED, Cause, Delivery, Mention, Outcome, Status
-from linkback.store import MOST_OPEN_CLAIMS, ClaimRecord, Verdict
+from linkback.model import ARRIVED, Cause, Claim, Delivery, Mention, Outcome, Status
+from linkback.plaintext import collapse
+from linkback.store import MOST_OPEN_CLAIMS, ClaimRecord, Verdict, rows
 from linkback.store.rows import description, standing
 
 _HIDDEN_FOR_GOOD = frozenset({Status.REJECTED.value, Status.SPAM.value})
@@ -20,9 +22,13 @@ _HIDDEN_FOR_GOOD = frozenset({Status.REJECTED.value, Status.SPAM.value})
 
 def said_already(record: ClaimRecord, waiting: Sequence[ClaimRecord]) -> ClaimRecord | None:
     """The claim among those of its pair that wait which says the same."""
-    # how the source is spelled does not matter: the pair has one
-    same = (other for other in waiting if replace(other.claim, source="") == replace(record.claim, source=""))
+    # which part of the source links does not matter: the pair has one
+    same = (other for other in waiting if _said(other) == _said(record))
     return next(same, None)
+
+
+def _said(record: ClaimRecord) -> Claim:
+    return replace(record.claim, source=urls.asked_for(record.claim.source))
 
 
 def has_room(waiting: Sequence[ClaimRecord]) -> bool:
@@ -47,9 +53,10 @@ def joined_answers(waiting: Sequence[ClaimRecord], verdict: Verdict) -> list[tup
     ]
 
 
-def _question(record: ClaimRecord) -> tuple[str, str, str]:
+def _question(record: ClaimRecord) -> tuple[str, str, str, str]:
     """What two claims of one pair must share to have one answer: a protocol may count other links than another."""
-    return record.claim.protocol, record.claim.target, record.claim.endpoint
+    claim = record.claim
+    return claim.protocol, urls.asked_for(claim.source), claim.target, claim.endpoint
 
 
 def is_stale(verdict: Verdict, row: Any) -> bool:
@@ -72,21 +79,37 @@ def lost(verdict: Verdict, row: Any) -> dict[str, Any]:
         return changes
     return {
         "status": Status.REMOVED.value,
-        "decided_status": row.status if row.decided else None,
+        "decided_status": row.status if row.decided else row.decided_status,
         **changes,
     }
 
 
-def found(mention: Mention, row: Any) -> dict[str, Any]:
+def found(mention: Mention, row: Any, *, holds_edits: bool = False) -> dict[str, Any]:
     """What changes of a mention whose link was found again."""
-    return {**description(mention), **_revival(row, mention.status)}
+    changes = {**description(mention), **_revival(row, mention.status)}
+    shown = changes.get("status", row.status) == Status.APPROVED.value
+    if holds_edits and shown and edited(rows.mention(row, ()), mention):
+        return {**changes, "status": Status.PENDING.value, "decided": False, "decided_status": Status.PENDING.value}
+    return changes
+
+
+def edited(before: Mention, after: Mention) -> bool:
+    """Whether a mention has other words for its readers; how they are spaced is not seen."""
+    return _words(before) != _words(after)
+
+
+def _words(mention: Mention) -> tuple[str, ...]:
+    # the kind decides which of them are shown; a picture may change behind its URL, so to hold that would hold nothing
+    author = mention.author
+    return (mention.kind, *map(collapse, (mention.title, author.name, author.url, mention.excerpt)))
 
 
 def _revival(row: Any, status: Status) -> dict[str, Any]:
     if row.status != Status.REMOVED.value:
         return {}
     if not row.decided:
-        return {"status": status.value}
+        # an edit that was held is held still
+        return {"status": row.decided_status or status.value}
     if row.decided_status is None:
         return {}  # a person removed it
     return {"status": row.decided_status, "decided_status": None}
@@ -95,6 +118,32 @@ def _revival(row: Any, status: Status) -> dict[str, Any]:
 def moderated(status: Status) -> dict[str, Any]:
     """What changes of a mention by the word of a person."""
     return {"status": status.value, "decided": True, "decided_status": None}
+
+
+def over(seen: Sequence[Any], ended: Callable[[str], datetime | None]) -> tuple[list[Any], bool]:
+    """The claims among these that ended by the time that is given for their site; and whether later ones may, too."""
+    by = {site: ended(site) for site in {row.site for row in seen}}
+    found = [row for row in seen if not row.open and _is_by(row.checked, by[row.site])]
+    # numbers grow with time: after what came too late there is nothing
+    return found, any(by[row.site] is None or _is_by(row.received, by[row.site]) for row in seen)
+
+
+def lasts(claims: Iterable[Any]) -> set[int]:
+    """The numbers of the claims among these after which none of the others is of their pair and protocol."""
+    found: dict[tuple[str, str], tuple[datetime, int]] = {}
+    for row in claims:
+        pair, when = (row.key, row.protocol), (row.received, row.id)
+        found[pair] = max(when, found.get(pair, when))
+    return {id for _, id in found.values()}
+
+
+def _is_by(time: datetime | None, limit: datetime | None) -> bool:
+    return time is not None and limit is not None and time <= limit
+
+
+def is_idle(row: Any, before: datetime) -> bool:
+    """Whether the row of a host names no time after one, and so says nothing that no row would not."""
+    return all(time is None or time <= before for time in (row.next_slot, row.free_at, row.busy_until))
 
 
 def page_keys(pages: Collection[str]) -> Collection[str]:

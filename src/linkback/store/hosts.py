@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from linkback.store.keys import digest, parts
 from linkback.store.schema import hosts
@@ -26,6 +26,20 @@ _CHANGE = update(hosts).where(hosts.c.key == bindparam("of"))
 _TAKE = _CHANGE.values(next_slot=bindparam("slot"))
 _LET_GO = (
     update(hosts).where(hosts.c.holder.in_(bindparam("holders", expanding=True))).values(busy_until=None, holder=None)
+)
+
+_SOME = (
+    select(hosts.c.key, hosts.c.next_slot, hosts.c.free_at, hosts.c.busy_until)
+    .where(hosts.c.key > bindparam("after"))
+    .order_by(hosts.c.key)
+    .limit(bindparam("most"))
+)
+# asked again, as one may have been spoken to meanwhile
+_FORGET = delete(hosts).where(
+    hosts.c.key.in_(bindparam("keys", expanding=True)),
+    hosts.c.next_slot <= bindparam("before"),
+    hosts.c.free_at <= bindparam("before"),
+    or_(hosts.c.busy_until.is_(None), hosts.c.busy_until <= bindparam("before")),
 )
 
 
@@ -86,3 +100,13 @@ def forget_reads(connection: Connection, after: datetime, now: datetime) -> None
     read = update(hosts).where(hosts.c.host.startswith(READ))
     connection.execute(read.where(hosts.c.free_at > after).values(free_at=now))
     connection.execute(read.where(hosts.c.next_slot > after).values(next_slot=now))
+
+
+def some(connection: Connection, after: str, limit: int) -> Sequence[Any]:
+    """The `key`, `next_slot`, `free_at` and `busy_until` of the first `limit` rows after a key."""
+    return connection.execute(_SOME, {"after": after, "most": limit}).all()
+
+
+def forget(connection: Connection, keys: Sequence[str], before: datetime) -> None:
+    """Delete the rows of these keys that name no time after one."""
+    connection.execute(_FORGET, {"keys": list(keys), "before": before})

@@ -72,7 +72,6 @@ class Intake:
         pairs: dict[str, First] = {}
         for each in given:
             pairs.setdefault(each.record.key, each)
-        refused: dict[str, Refused] = {}
         with self._database.write() as connection:
             for key in claims.known(connection, pairs):
                 del pairs[key]

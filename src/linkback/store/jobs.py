@@ -43,6 +43,17 @@ _SUBJECTS = select(jobs.c.subject).where(_AMONG)
 _IS_FREE = or_(jobs.c.leased_until.is_(None), jobs.c.leased_until <= bindparam("now"))
 _FREE = select(jobs).where(_AMONG, jobs.c.due.is_not(None), _IS_FREE).order_by(jobs.c.id)
 
+_LAST = select(func.max(jobs.c.id))
+_NEWEST = (
+    select(jobs)
+    .where(jobs.c.id > bindparam("after"), jobs.c.due <= bindparam("now"))
+    .order_by(jobs.c.id.desc())
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+# not by the index that begins with the site: it would give all that is due, to be sorted
+_NEWEST_OF = {True: _NEWEST, False: _NEWEST.where(jobs.c.site_key.concat("") == bindparam("site"))}
+
 _OURS = and_(jobs.c.id == bindparam("of"), jobs.c.leases == bindparam("held"), jobs.c.leased_until.is_not(None))
 _CHANGE, _END = update(jobs).where(_OURS), delete(jobs).where(_OURS)
 _TAKE = update(jobs).where(jobs.c.id == bindparam("of"), jobs.c.leases == bindparam("before"))
@@ -96,6 +107,17 @@ def _due(asked: Collection[str]) -> Select[*tuple[object, ...]]:
     wanted = select(jobs).where(jobs.c.due <= bindparam("now"), *(columns[name] == bindparam(name) for name in asked))
     # workers on a server do not wait for each other; SQLite has no such words and lets one write at a time
     return wanted.order_by(jobs.c.due, jobs.c.id).limit(bindparam("most")).with_for_update(skip_locked=True)
+
+
+def lease_newest(
+    connection: Connection, now: datetime, until: datetime, limit: int, among: int, site: str | None
+) -> list[Job]:
+    """Take up to `limit` jobs of a site, or of any, due and free, the last made first; of the last `among` of all."""
+    last = connection.scalar(_LAST) or 0
+    of_site = {} if site is None else {"site": digest(site)}
+    asked = {"now": now, "after": last - among, "most": max(limit, 0), **of_site}
+    taken = [rows.job(row, leased=True) for row in connection.execute(_NEWEST_OF[site is None], asked).all()]
+    return [job for job in taken if take(connection, job, until)]
 
 
 def free(connection: Connection, kind: JobKind, subjects: Sequence[str], now: datetime) -> list[Job]:

@@ -39,6 +39,7 @@ _KNOWN = (
     .order_by(mention_protocols.c.position)
 )
 _UNITE = insert(mention_protocols)
+_THERE = select(mentions.c.key).where(mentions.c.key.in_(bindparam("pairs", expanding=True)))
 _ASKED = {
     "pages": mentions.c.page_key.in_(bindparam("pages", expanding=True)),
     # the site of those of a page: SQLite knows of no sizes, and by an index it would read all mentions of the site
@@ -89,6 +90,11 @@ def pair_of(connection: Connection, id: str) -> tuple[str, str] | None:
 def find_for(connection: Connection, key: str) -> Mention | None:
     """The mention of a pair."""
     return next(iter(_mentions(connection, _FOR, {"pair": key})), None)
+
+
+def known(connection: Connection, keys: Sequence[str]) -> set[str]:
+    """Those of some pairs that have a mention."""
+    return set(connection.scalars(_THERE, {"pairs": list(keys)})) if keys else set()
 
 
 def listed(

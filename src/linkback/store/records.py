@@ -39,15 +39,17 @@ class Verdict:
 
     `claims` are the records with their new state. `mention` is written if given: a new one takes
     its `status`; one that exists keeps the status it has (a moderator's word lasts), unless it had
-    been removed by a check. `removed` takes the pair's mention away, as it is written. `again` is when to look once
-    more for these claims, with `anew` as a job of its own; None ends the job, `recheck` then begins another at that
-    time. With `parked` the job waits for a person, and so do its claims.
+    been removed by a check. With `holds_edits` it is pending where it would be shown with other words than it had
+    (`decisions.edited`), until a person decides. `removed` takes the pair's mention away, as it is written. `again` is
+    when to look once more for these claims, with `anew` as a job of its own; None ends the job, `recheck` then begins
+    another at that time. With `parked` the job waits for a person, and so do its claims.
     """
 
     key: str
     page: str
     claims: Sequence[ClaimRecord]
     mention: Mention | None = None
+    holds_edits: bool = False
     removed: bool = False
     again: datetime | None = None
     anew: bool = False
@@ -105,6 +107,19 @@ class Backlog:
     due: int
     oldest: datetime | None
     parked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far one has looked through the records: claims up to a number and hosts up to a key, None for all."""
+
+    claim: int | None = 0
+    host: str | None = ""
+
+    @property
+    def is_end(self) -> bool:
+        """Whether there is nothing more to look through."""
+        return self.claim is None and self.host is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,6 +189,7 @@ def delivery(row: Any) -> Delivery:
         cause=Cause(row.cause),
         told=row.told,
         revision=row.revision,
+        owed=row.owed,
     )
 
 

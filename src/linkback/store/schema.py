@@ -142,7 +142,8 @@ mentions = Table(
     Column("kind", String(32), nullable=False),
     Column("final_url", CleanText, nullable=False),
     # what the owner decided; until `decided`, the status is what policy gave. `decided_status` is what a person
-    # had chosen before a check took the mention away, so that it can come back as it was
+    # had chosen before a check took the mention away, so that it can come back as it was; undecided, that an edit is
+    # held as pending, also while it is away
     Column("status", String(16), nullable=False),
     Column("decided", Boolean, nullable=False),
     Column("decided_status", String(16)),

@@ -57,6 +57,7 @@ class SqlStore(TransactionalStore[Connection]):
 
     # what workers do all the time
     lease = _shared(TransactionalStore.lease)
+    lease_newest = _shared(TransactionalStore.lease_newest)
     begin_check = _shared(TransactionalStore.begin_check)
     lease_siblings = _shared(TransactionalStore.lease_siblings)
     finish_check = _shared(TransactionalStore.finish_check)

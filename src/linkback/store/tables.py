@@ -65,9 +65,24 @@ class Claims(typing.Protocol[C_contra]):
     def waiting_among(self, connection: C_contra, keys: Sequence[str]) -> list[ClaimRecord]:
         """The open claims of some pairs, oldest first."""
 
+    def ends(self, connection: C_contra) -> tuple[int, int]:
+        """The lowest and the highest number of a claim, 0 where there is none."""
+
+    def some(self, connection: C_contra, after: int, limit: int) -> Sequence[Any]:
+        """Of the first `limit` claims after a number `id`, `site`, `key`, `protocol`, `open`, `received`, `checked`."""
+
+    def followed(self, connection: C_contra, numbers: Sequence[int]) -> list[int]:
+        """Those of some claims after which their pair was announced again by the same protocol."""
+
+    def forget(self, connection: C_contra, numbers: Sequence[int]) -> None:
+        """Delete the claims of these numbers that are not open."""
+
 
 class Mentions(typing.Protocol[C_contra]):
     """Checked links, and the word of the person who moderates them."""
+
+    def known(self, connection: C_contra, keys: Sequence[str]) -> set[str]:
+        """Those of some pairs that have a mention."""
 
     def locked(self, connection: C_contra, key: str) -> Any:
         """The row of a pair's mention, to oneself until the transaction ends; None where there is none."""
@@ -172,6 +187,12 @@ class Hosts(typing.Protocol[C_contra]):
     def forget_reads(self, connection: C_contra, after: datetime, now: datetime) -> None:
         """Have the rows of hosts that are read from say `now` where they name a time after another."""
 
+    def some(self, connection: C_contra, after: str, limit: int) -> Sequence[Any]:
+        """The `key`, `next_slot`, `free_at` and `busy_until` of the first `limit` rows after a key."""
+
+    def forget(self, connection: C_contra, keys: Sequence[str], before: datetime) -> None:
+        """Delete the rows of these keys that name no time after one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -208,6 +229,11 @@ class Jobs(typing.Protocol[C_contra]):
         id: int | None,
     ) -> list[Job]:
         """Take up to `limit` jobs of a site, of a kind and of an id, or of any, due and free, the longest due first."""
+
+    def lease_newest(
+        self, connection: C_contra, now: datetime, until: datetime, limit: int, among: int, site: str | None
+    ) -> list[Job]:
+        """Take up to `limit` jobs of a site, or of any, due and free, the last made first; of the last `among`."""
 
     def free(self, connection: C_contra, kind: JobKind, subjects: Sequence[str], now: datetime) -> list[Job]:
         """The jobs of some subjects, due or not, that nobody holds and no person must see to: as a lease makes them."""

@@ -16,16 +16,16 @@ from linkback.errors import Reason, Refused, StoreError
 from linkback.model import Delivery, Job, JobKind, Mention, Status, Turn
 from linkback.store import UNPACED, ClaimRecord, Edit, Pace, Sibling, Verdict, checking, decisions, edits, queue
 from linkback.store.collisions import repeated
+from linkback.store.forgetting import ForgettingStore
 from linkback.store.keys import row_number
 from linkback.store.rows import source_key, standing
 from linkback.store.tables import C
-from linkback.store.working import WorkingStore
 
 #: when to say again what waits for a person
 _PARKED_RETRY_SECONDS = 3600
 
 
-class TransactionalStore(WorkingStore[C]):
+class TransactionalStore(ForgettingStore[C]):
     """A `Storage` over the statements of one kind of database. Safe to share between threads."""
 
     @repeated

@@ -39,6 +39,17 @@ class WorkingStore(Generic[C]):
         with self._database.write() as connection:
             return self._tables.jobs.lease(connection, now, until, limit, site, kind, id)
 
+    @repeated
+    def lease_newest(
+        self, now: datetime, until: datetime, *, site: str | None = None, limit: int = 1, among: int = 1_000
+    ) -> list[Job]:
+        """Take due jobs that nobody holds, of one site or of any, the last made first.
+
+        Each is ours until `until`, its attempt counted. Only the last `among` that were made are looked at.
+        """
+        with self._database.write() as connection:
+            return self._tables.jobs.lease_newest(connection, now, until, limit, among, site)
+
     def due(self, until: datetime, *, limit: int, site: str | None = None) -> list[tuple[int, datetime]]:
         """The ids of the jobs that are due by a time, with when they are, of one site or of any, the longest first."""
         with self._database.read() as connection:

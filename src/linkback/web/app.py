@@ -5,7 +5,8 @@
     GET /linkback.js   GET /thread.css  what draws a thread on a static page
     POST /             any of the three, told by its body
 
-Rule: a stranger's request never ends in an exception, and no answer tells what the network or a moderator did.
+Rule 1: a stranger's request never ends in an exception, and no answer tells what the network or a moderator did.
+Rule 2: no answer proves a link: each says so, and what is asked of a page of nobody's is not repeated.
 """
 
 from __future__ import annotations
@@ -24,21 +25,25 @@ from linkback.errors import Reason, Refused, StoreError
 from linkback.forms import read_form
 from linkback.hooks import report
 from linkback.model import Answer, Claim, Mention
-from linkback.protocols import Protocol
+from linkback.protocols import Protocol, endpoint_url
 from linkback.site import Site
 from linkback.sites import Sites
 from linkback.store import ClaimRecord
 from linkback.web import thread as threads
 from linkback.web import translations
 from linkback.web.shapes import mention_to_json, thread_to_json
-from linkback.wire import Headers, Request, Response
+from linkback.wire import NO_SOURCE, Headers, Request, Response
 
 log = logs.named(__name__)
 
 #: seconds after which a sender may try again when our store, or the host's own code, is away
 _RETRY_SECONDS = 60
 #: on every answer: it is what it says, and where a browser shows it as a page it may load and do nothing
-_HARMLESS: Headers = (("X-Content-Type-Options", "nosniff"), ("Content-Security-Policy", "default-src 'none'"))
+_HARMLESS: Headers = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "default-src 'none'"),
+    NO_SOURCE,
+)
 _CORS = ("Access-Control-Allow-Origin", "*")
 _NO_STORE = ("Cache-Control", "no-store")
 _COMBINED = frozenset({"", "/"})
@@ -164,7 +169,7 @@ class App:
             if listed is None:
                 raise
             return listed
-        receipt = self.site.receive(self._located(claim, request, path), client=request.client)
+        receipt = self.site.receive(self._located(protocol, claim, request, path), client=request.client)
         status_url = f"{self.base(request, path)}/status/{receipt.id}"
         return protocol.write_reply(Answer(checked=receipt.checked, status_url=status_url), request)
 
@@ -189,16 +194,18 @@ class App:
         target = _target_of(request)
         return target if urls.is_argument(target) and self.site.listens(target) else ""
 
-    def _located(self, claim: Claim, request: Request, path: str) -> Claim:
+    def _located(self, protocol: Protocol, claim: Claim, request: Request, path: str) -> Claim:
         """The claim with the ping URL it came in by under its public name (protocols.md C-63).
 
-        A link to that URL is evidence, so it must not be made of a Host header that the sender chose.
+        A link to that URL is evidence, so it must not be made of a Host header that the sender chose, nor of what else
+        the sender put into it. One that is longer than any that is read proves nothing, and is not kept.
         """
         if not claim.endpoint:
             return claim
         base = self.base(request, path)
         known = self._base or urls.origin(base) == urls.origin(self.site.url)
-        return replace(claim, endpoint=f"{base}{path}{urls.query_of(request.url)}" if known else "")
+        endpoint = endpoint_url(protocol, base, _target_of(request))
+        return replace(claim, endpoint=endpoint if known and urls.parse(endpoint) is not None else "")
 
     def base(self, request: Request, path: str) -> str:
         """The absolute URL the routes stand under; the site's own where a request names none."""
@@ -221,7 +228,8 @@ class App:
             return _no_target()
         mentions = self.site.mentions(target)
         found = [mention_to_json(mention) for mention in mentions]
-        return _json(200, {"target": target, "count": len(found), "mentions": found}, _CORS, _NO_STORE)
+        page = self._repeatable(target, mentions)
+        return _json(200, {"target": page, "count": len(found), "mentions": found}, _CORS, _NO_STORE)
 
     def _thread(self, request: Request) -> Response:
         """The thread in the reader's language: the one asked for, else one that the browser accepts."""
@@ -230,8 +238,14 @@ class App:
             return _no_target()
         accepted = translations.accepted(request.header("Accept-Language"))
         language = translations.of(urls.query_value(request.url, "lang"), *accepted)
-        thread = threads.of(self.site.mentions(target), language=language)
-        return _json(200, thread_to_json(target, thread), _CORS, _NO_STORE, ("Vary", "Accept-Language"))
+        mentions = self.site.mentions(target)
+        thread = threads.of(mentions, language=language)
+        answer = thread_to_json(self._repeatable(target, mentions), thread)
+        return _json(200, answer, _CORS, _NO_STORE, ("Vary", "Accept-Language"))
+
+    def _repeatable(self, target: str, mentions: Sequence[Mention]) -> str | None:
+        """The page that is asked about, where it may be ours; of any other its receiver could take us to link there."""
+        return target if mentions or self.site.owns(target) else None
 
 
 def _without_body(request: Request, max_body: int) -> Response | None:

@@ -31,7 +31,7 @@ def mention_to_json(mention: Mention) -> dict[str, object]:
     }
 
 
-def thread_to_json(target: str, thread: Thread) -> dict[str, object]:
+def thread_to_json(target: str | None, thread: Thread) -> dict[str, object]:
     """A thread without the host's own comments, in words that a script only has to lay out."""
     return {
         "target": target,

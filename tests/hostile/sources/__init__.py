@@ -21,6 +21,7 @@ from tests.hostile.sources import (
     slow,
     statuses,
     typed,
+    valued,
 )
 from tests.hostile.sources.family import Case, Handler
 
@@ -34,6 +35,7 @@ _FAMILIES = (
     redirects.FAMILY,
     privacy.FAMILY,
     typed.FAMILY,
+    valued.FAMILY,
     answers.FAMILY,
     charsets.FAMILY,
     *markup.FAMILIES,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 
 from tests.hostile.sources.family import CHUNKED, ERROR, MB, NOT_LINKED, Family, Visit, chunk, head
 
@@ -35,11 +36,18 @@ def _answer(name: str, made: bytes | Callable[[Visit], bytes]) -> None:
     )
 
 
-def _said(name: str, words: str, before: str = "", after: str = "") -> None:
-    """The same words in each form; {canary} in them is the host and port that nobody may come to."""
+def _said(name: str, words: str | Callable[[], str], before: str = "", after: str = "") -> None:
+    """The same words in each form, made when they are asked for where they are many.
+
+    {canary} in them is the host and port that nobody may come to.
+    """
+
+    def text(around: str, visit: Visit) -> bytes:
+        said = around.replace("{0}", "{}").replace("{}", words if isinstance(words, str) else words())
+        return f'<?xml version="1.0"?>{before}{said}{after}'.replace("{canary}", visit.canary).encode()
+
     for form, around in _FORMS.items():
-        text = f'<?xml version="1.0"?>{before}{around.replace("{0}", "{}").replace("{}", words)}{after}'
-        _answer(f"{form}/{name}", lambda visit, text=text: text.replace("{canary}", visit.canary).encode())  # type: ignore[misc]
+        _answer(f"{form}/{name}", partial(text, around))
 
 
 # what is declared is neither looked up nor multiplied; nobody takes such an answer for one
@@ -59,18 +67,17 @@ for _name, (_declaration, _words) in _DECLARED.items():
 
 _said("stylesheet", "0", before='<?xml-stylesheet href="http://{canary}/x.xsl"?>')
 _said("xinclude", '<x:include xmlns:x="http://www.w3.org/2001/XInclude" href="file:///etc/passwd" parse="text"/>')
-_said("depth", "<array><data><value>" * 3_000 + "</value></data></array>" * 3_000)
-_said("depth-unclosed", "<array><data><value>" * 50_000)
-_said("elements", "<x/>" * 100_000)
-_ATTRIBUTES = " ".join(f"a{number}=''" for number in range(20_000))
-_said("attributes", f"<x {_ATTRIBUTES}/>")
-_said("namespaces", "".join(f'<x xmlns:n{number}="u{number}"/>' for number in range(5_000)))
-_said("names", f"<{'n' * 900_000}/>")
-_said("comment", f"<!--{'-' * 60_000}")
-_said("comments", "<!--" * 15_000)
-_said("sections", "<![CDATA[" * 7_000)
-_said("instructions", "<?xml " * 10_000)
-_said("ampersands", "&" * 60_000)
+_said("depth", lambda: "<array><data><value>" * 3_000 + "</value></data></array>" * 3_000)
+_said("depth-unclosed", lambda: "<array><data><value>" * 50_000)
+_said("elements", lambda: "<x/>" * 100_000)
+_said("attributes", lambda: "<x {}/>".format(" ".join(f"a{number}=''" for number in range(20_000))))
+_said("namespaces", lambda: "".join(f'<x xmlns:n{number}="u{number}"/>' for number in range(5_000)))
+_said("names", lambda: f"<{'n' * 900_000}/>")
+_said("comment", lambda: f"<!--{'-' * 60_000}")
+_said("comments", lambda: "<!--" * 15_000)
+_said("sections", lambda: "<![CDATA[" * 7_000)
+_said("instructions", lambda: "<?xml " * 10_000)
+_said("ampersands", lambda: "&" * 60_000)
 _said("reference", f"&#{'9' * 5_000};")
 _said("surrogate", "&#xD800;&#x110000;&#0;")
 _said("number", "9" * 5_000)
@@ -78,7 +85,7 @@ _said("underscore", "1_0")
 _said("superscript", "\u00b2")
 _said("fullwidth", "０")
 _said("exponent", "1e999")
-_said("megabyte", "x" * MB)
+_said("megabyte", lambda: "x" * MB)
 _said("escapes", "\u202e\x1b[31m\u2028\u2066" + "&lt;script&gt;" * 500)
 _said("nothing", "")
 _said("two-roots", "0", after="<methodResponse/>" * 3_000)
@@ -89,7 +96,7 @@ _said("base64", "<base64>!!!</base64>")
 _said("date", "<dateTime.iso8601>99999999T99:99:99</dateTime.iso8601>")
 _said("struct-no-name", "<struct><member><value>0</value></member></struct>")
 _said("struct-again", "<struct><member><name>faultCode</name><value><struct/></value></member></struct>")
-_said("errors", "</error><error>" * 4_000)
+_said("errors", lambda: "</error><error>" * 4_000)
 
 _FAULT = _FORMS["fault"].replace("{0}", "17")
 _answer("utf16-no-bom", _FAULT.encode("utf-16-le"))

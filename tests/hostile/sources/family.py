@@ -30,12 +30,16 @@ TRUNCATED = "truncated"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One path: `verdicts` are those a check may come to; `slow` cases last until a deadline ends them."""
+    """One path: `verdicts` are those a check may come to; `slow` cases last until a deadline ends them.
+
+    `memory` is MiB that one look may need.
+    """
 
     path: str
     verdicts: frozenset[str]
     seconds: float = 12
     megabytes: float = 1.5
+    memory: float = 64
     target: str = TARGET
     listener: str = "http"
     scheme: str = "http"
@@ -131,6 +135,7 @@ class Family:
         or_else: Iterable[str] = (),
         seconds: float | None = None,
         megabytes: float | None = None,
+        memory: float = 64,
         target: str = TARGET,
         slow: bool = False,
         listener: str = "",
@@ -147,6 +152,7 @@ class Family:
             verdicts=frozenset(verdicts),
             seconds=self._usual["seconds"] if seconds is None else seconds,
             megabytes=self._usual["megabytes"] if megabytes is None else megabytes,
+            memory=memory,
             target=target,
             listener=listener or self._where["listener"],
             scheme=scheme or self._where["scheme"],

@@ -22,11 +22,10 @@ from linkback.adapters.django import blog, conf
 from linkback.adapters.django.fields import CleanTextField
 from linkback.adapters.django.models import Claim, Delivery, Job, Mention
 from linkback.errors import StoreError
-from linkback.model import JobKind, Status
+from linkback.model import UNSEEN, JobKind, Status
 from linkback.plaintext import collapse
 from linkback.protocols import BUILTIN
 from linkback.site import utcnow
-from linkback.upkeep import UNSEEN
 from linkback.web.shown import address, web
 
 _LONGEST_SHOWN = 80

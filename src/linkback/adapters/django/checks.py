@@ -157,14 +157,10 @@ def records(app_configs: object, databases: Collection[str] | None = None, **mor
         why = f"the tables of linkback are not in the database {using!r}"
         return [checks.Warning(why, hint=command, id="linkback.W010")]
     try:
-        troubles = startup.troubles(_site(), worker=WORKER)
+        troubles = startup.of_records(_site(), worker=WORKER)
     except ImproperlyConfigured:
         return []
-    return [
-        checks.Warning(f"{trouble.message}", hint=trouble.fix, id="linkback.W011")
-        for trouble in troubles
-        if trouble.name != "open-network"
-    ]
+    return [checks.Warning(f"{trouble.message}", hint=trouble.fix, id="linkback.W011") for trouble in troubles]
 
 
 @checks.register("linkback", deploy=True)

@@ -71,9 +71,10 @@ def command(context: click.Context, arguments: tuple[str, ...]) -> None:
     if name not in _COMMANDS:
         raise click.UsageError(f"{name!r} is no command for an application; there are {', '.join(_COMMANDS)}")
     host: Host = current_app.extensions["linkback"]
-    for trouble in startup.troubles(host.blog, worker=WORKER):
-        # who begins to work need not be told that nobody does, and who serves or works hears what is open to strangers
-        if trouble.name != "open-network" and not (trouble.name == "worker" and name in _WORKING):
+    # who serves or works hears what is open to strangers
+    for trouble in startup.of_records(host.blog, worker=WORKER):
+        # who begins to work need not be told that nobody does
+        if trouble.name != "worker" or name not in _WORKING:
             click.echo(f"linkback: {trouble}", err=True)
     from linkback import cli
 

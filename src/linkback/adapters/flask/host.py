@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
@@ -46,8 +45,7 @@ class Host:
         self.settings = settings
         prefix, base = settings.values.get("PREFIX", PREFIX), settings.values.get("BASE", "")
         self._signposts = Signposts(blog, prefix=prefix, base=base)
-        #: the process that the work was begun in: a fork takes no threads along
-        self._process = 0
+        self._opening = startup.Opening(blog, worker=WORKER)
 
     def install(self) -> None:
         """Put everything in its place; raises `ConfigurationError` where the application has a page there."""
@@ -77,17 +75,9 @@ class Host:
 
     def before(self) -> Response | None:
         """Answer for the endpoints; with the first request of a process, begin its work and say what is wrong."""
-        if self._process != os.getpid():
-            self._process = os.getpid()
-            self._begin()
-        return self.answer(**(request.view_args or {})) if request.blueprint == NAME else None
-
-    def _begin(self) -> None:
-        self.blog.start()
-        if taken := self._taken():
+        if self._opening.begin() and (taken := self._taken()):
             log.warning("%s stands where the endpoints do: set %s to another path", taken, named("PREFIX"))
-        for trouble in startup.troubles(self.blog, worker=WORKER):
-            log.warning("%s", trouble)
+        return self.answer(**(request.view_args or {})) if request.blueprint == NAME else None
 
     def answer(self, path: str = "", **host: str) -> Response:
         """The endpoints: the request as it came, its body read by nobody else, and their answer as it is."""

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
+
 from linkback.adapters.django.models import Host
 from linkback.store.keys import digest, parts
 from linkback.store.turns import READ, Spread
@@ -63,3 +65,16 @@ def forget_reads(connection: str, after: datetime, now: datetime) -> None:
     read = Host.objects.using(connection).filter(host__startswith=READ)
     read.filter(free_at__gt=after).update(free_at=now)
     read.filter(next_slot__gt=after).update(next_slot=now)
+
+
+def some(connection: str, after: str, limit: int) -> Sequence[Any]:
+    """The `key`, `next_slot`, `free_at` and `busy_until` of the first `limit` rows after a key."""
+    rows = Host.objects.using(connection).filter(key__gt=after).order_by("key")
+    return list(rows.values_list("key", "next_slot", "free_at", "busy_until", named=True)[:limit])
+
+
+def forget(connection: str, keys: Sequence[str], before: datetime) -> None:
+    """Delete the rows of these keys that name no time after one."""
+    # asked again, as one may have been spoken to meanwhile
+    idle = Host.objects.using(connection).filter(key__in=keys, next_slot__lte=before, free_at__lte=before)
+    idle.filter(Q(busy_until=None) | Q(busy_until__lte=before))._raw_delete(connection)

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connections
-from django.db.models import Case, Count, F, Min, Q, Value, When
+from django.db.models import Case, Count, F, Max, Min, Q, Value, When
+from django.db.models.functions import Concat
 
 from linkback.adapters.django.models import Job as Row
 from linkback.adapters.django.store import vendors
@@ -60,6 +61,20 @@ def lease(
     # workers on a server do not wait for each other; SQLite has no such words and lets one write at a time
     first = wanted.order_by("due", "id").select_for_update(skip_locked=True)[: max(limit, 0)]
     taken = [rows.job(row, leased=True) for row in first]
+    return [job for job in taken if take(connection, job, until)]
+
+
+def lease_newest(
+    connection: str, now: datetime, until: datetime, limit: int, among: int, site: str | None
+) -> list[Job]:
+    """Take up to `limit` jobs of a site, or of any, due and free, the last made first; of the last `among` of all."""
+    last = Row.objects.using(connection).aggregate(last=Max("id"))["last"] or 0
+    wanted = Row.objects.using(connection).filter(id__gt=last - among, due__lte=now)
+    if site is not None:
+        # not by the index that begins with the site: it would give all that is due, to be sorted
+        wanted = wanted.annotate(of_site=Concat("site_key", Value(""))).filter(of_site=digest(site))
+    newest = wanted.order_by("-id").select_for_update(skip_locked=True)[: max(limit, 0)]
+    taken = [rows.job(row, leased=True) for row in newest]
     return [job for job in taken if take(connection, job, until)]
 
 

@@ -63,6 +63,11 @@ def find_for(connection: str, key: str) -> Mention | None:
     return next(iter(_mentions(connection, Row.objects.using(connection).filter(key=key))), None)
 
 
+def known(connection: str, keys: Sequence[str]) -> set[str]:
+    """Those of some pairs that have a mention."""
+    return set(Row.objects.using(connection).filter(key__in=keys).values_list("key", flat=True))
+
+
 def listed(
     connection: str,
     site: str | None,
