@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from lxml import etree
 
-from linkback.elements import Collector, Document, Element
+from linkback.elements import Collector, Document, Element, mind_memory
 from linkback.markup import read_html
 
 
@@ -94,3 +95,9 @@ def test_an_end_without_a_beginning_ends_nothing() -> None:
     collector.finish("title")
     collector.data("text")
     assert collector.close() == Document()
+
+
+def test_an_exception_that_was_lost_where_lxml_had_no_memory_says_so() -> None:
+    """CPython tells of a function that failed without saying why; else a page would seem to be broken."""
+    with pytest.raises(MemoryError), mind_memory(etree.HTMLParser()):
+        raise SystemError("<method 'close' of 'Collector' objects> returned NULL without setting an exception")

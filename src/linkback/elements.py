@@ -5,9 +5,10 @@ Rule: plain values and counting. Which tags a reader would see is decided by who
 
 from __future__ import annotations
 
+import contextlib
 import re
 import string
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -258,7 +259,17 @@ class Seams:
         return missing
 
 
-def mind_memory(parser: Any) -> None:
-    """Raise `MemoryError` where a parser of lxml had no room: it goes on as if the page ended, and only logs it."""
-    if any(entry.type_name == "ERR_NO_MEMORY" for entry in parser.feed_error_log):
-        raise MemoryError("no room for the page")
+@contextlib.contextmanager
+def mind_memory(parser: Any) -> Iterator[None]:
+    """Raise `MemoryError` where a parser of lxml that reads here had no room.
+
+    It goes on as if the page ended, and only logs it, or says that it is not well-formed; and where what it tells
+    raises, the exception may be lost on its way.
+    """
+    try:
+        yield
+    except SystemError as error:
+        raise MemoryError("no room for the page") from error
+    finally:
+        if any(entry.type_name == "ERR_NO_MEMORY" for entry in (*parser.feed_error_log, *parser.error_log)):
+            raise MemoryError("no room for the page")

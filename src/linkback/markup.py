@@ -146,14 +146,13 @@ class _Pass:
         self.at = end
         try:
             # no copy of a part outlives its use: it may be a megabyte (figure: hostile)
-            with among_own_names():
+            with mind_memory(self._parser), among_own_names():
                 self._parser.feed(self._prepared(part))
-            if not self.goes_on:
-                self._parser.close()
+                if not self.goes_on:
+                    self._parser.close()
         except self._broken:
             # nothing that could be an element, or a cut inside one: what was read so far holds
             self.goes_on = False
-        mind_memory(self._parser)
         if self.goes_on and self.collector.full and not self._whole:
             self.goes_on, self.collector.document.cut = False, True
         if self.goes_on:
@@ -259,15 +258,14 @@ def _read_xml(text: str, collector: _XhtmlCollector | _ValueCollector, *, whole:
     page = memoryview(_encoded(text.lstrip()))
     try:
         for at in range(0, len(page), _STRETCH):
-            with among_own_names():
+            with mind_memory(parser), among_own_names():
                 parser.feed(bytes(page[at : at + _STRETCH]))
             if collector.full and not whole:
                 return collector.cut()
-        read: object = parser.close()
+        with mind_memory(parser):
+            return parser.close()
     except etree.LxmlError:
-        read = None
-    mind_memory(parser)
-    return read
+        return None
 
 
 def _encoded(text: str) -> bytes:

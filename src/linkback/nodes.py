@@ -121,9 +121,8 @@ def build(text: str) -> Builder:
     prepared = prepare(text)
     builder = Builder(marked=TEMPLATE_END in prepared)
     parser = etree.HTMLParser(target=builder, encoding="utf-8", huge_tree=True)
-    with contextlib.suppress(etree.LxmlError), among_own_names():
+    with contextlib.suppress(etree.LxmlError), mind_memory(parser), among_own_names():
         parser.feed(prepared.encode("utf-8", "replace"))
         parser.close()
-    mind_memory(parser)
     builder.close()
     return builder

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from linkback.elements import mind_memory
 from linkback.errors import Reason, Refused
 from linkback.vocabulary import among_own_names
 
@@ -94,7 +95,7 @@ def parse(text: str, *, max_elements: int = MAX_ELEMENTS, max_depth: int = MAX_D
     )
     data = text.lstrip("\ufeff \t\r\n").encode("utf-8", "surrogatepass")
     try:
-        with among_own_names():
+        with mind_memory(parser), among_own_names():
             etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
         raise Refused(Reason.MALFORMED, f"the XML is not well-formed (line {error.lineno})") from error
