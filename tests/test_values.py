@@ -117,3 +117,16 @@ def test_ten_thousand_values_are_kept_and_no_more(kind: str, before: int, *, rea
     for index in (None, Index(source)):
         proof = found(source, index=index)
         assert isinstance(proof, Backlink) if reads else proof == Reason.TRUNCATED
+
+
+VAST = {
+    "more values than are read": "<r>" + "<e a='' b='' c='' d='' e='' f='' g=''/>" * 20_000 + f"<a b='{T}'/></r>",
+    "HTML with more links than are read": f"<r>{cdata('<a href=/x>' * 30_000 + f'<a href={T}>')}</r>",
+}
+
+
+@pytest.mark.parametrize("body", VAST.values(), ids=VAST)
+def test_where_not_all_of_a_feed_was_read_nobody_says_that_it_does_not_link(body: str) -> None:
+    """Else a feed that grows would take its mentions away."""
+    source = page(XML, body)
+    assert found(source) == found(source, slowly=True) == found(source, index=Index(source)) == Reason.TRUNCATED

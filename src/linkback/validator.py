@@ -18,7 +18,7 @@ from linkback.errors import NoBacklink, Reason, SourceGone
 from linkback.model import Backlink
 from linkback.needles import look_for, needles
 from linkback.page import Kind, Page, hyperlink_attributes, properties
-from linkback.values import Value
+from linkback.values import Value, Values
 from linkback.wire import NO_SOURCE
 
 Matches = Callable[[str], bool]
@@ -38,9 +38,10 @@ class Index:
     def __init__(self, page: Page) -> None:
         self._elements: defaultdict[str, dict[int, Element]] = defaultdict(dict)
         #: by the number of the value, and of the element in its HTML, -1 for itself
-        self._values: defaultdict[str, dict[tuple[int, int], Element | None]] = defaultdict(dict)
+        self._near: defaultdict[str, dict[tuple[int, int], Element | None]] = defaultdict(dict)
         self._forms: dict[str, str | None] = {}
-        self._every = values.Values()
+        #: of a page that is no web page
+        self.values = values.Values()
         if page.kind is Kind.HTML:
             for place, element in enumerate(page.document.elements):
                 for form in self._forms_of(_links_of(element, page.resolve)):
@@ -49,14 +50,14 @@ class Index:
             self._add_values(page)
 
     def _add_values(self, page: Page) -> None:
-        self._every = values.read(page)
+        self.values = values.read(page)
         resolve = partial(urls.resolve, base=page.url)
-        for number, value in enumerate(self._every.found):
+        for number, value in enumerate(self.values.found):
             for form in self._forms_of([value.href]):
-                self._values[form][number, -1] = None
-            for place, element in enumerate(value.elements()):
+                self._near[form][number, -1] = None
+            for place, element in enumerate(self.values.elements(value)):
                 for form in self._forms_of(_links_of(element, resolve)):
-                    self._values[form][number, place] = element
+                    self._near[form][number, place] = element
 
     @property
     def urls(self) -> Iterable[str]:
@@ -70,14 +71,9 @@ class Index:
     def values_near(self, named: Iterable[str]) -> Iterator[tuple[Value, list[Element]]]:
         """The same for the values of a page that is no web page, each with the elements in it that do."""
         near: defaultdict[int, list[Element]] = defaultdict(list)
-        for (number, _), element in _near(self._values, named):
+        for (number, _), element in _near(self._near, named):
             near[number] += [element] if element is not None else []
-        return ((self._every.found[number], elements) for number, elements in near.items())
-
-    @property
-    def cut(self) -> bool:
-        """Whether the page has more values than were read."""
-        return self._every.cut
+        return ((self.values.found[number], elements) for number, elements in near.items())
 
     def _forms_of(self, links: Iterable[str]) -> Iterator[str]:
         for url in links:
@@ -130,8 +126,7 @@ def find(
                 raise SourceGone(Reason.SOURCE_GONE, "the page declares itself deleted")
             found = _best(_in_html(page, matches, proof, extended=extended, named=named, index=index))
         case Kind.JSON | Kind.XML:
-            near, cut = _values_near(page, named, index)
-            found = _in_values(near, page, matches, proof, extended=extended)
+            found, cut = _in_values(page, matches, proof, extended=extended, named=named, index=index)
         case Kind.TEXT:
             found = _in_text(page.text, target, proof)
         case _:
@@ -249,31 +244,36 @@ def _embedded_attributes(element: Element) -> Iterator[str]:
 
 def _values_near(
     page: Page, named: Collection[str], index: Index | None
-) -> tuple[Iterator[tuple[Value, list[Element]]], bool]:
-    """The values to be looked at, each with the elements in it that are, and whether there are more."""
+) -> tuple[Iterator[tuple[Value, list[Element]]], Values]:
+    """The values to be looked at, each with the elements in it that are, and those that they are among."""
     if index is not None and named:
-        return index.values_near(named), index.cut
+        return index.values_near(named), index.values
     every = values.read(page, named)
-    return ((each, each.elements()) for each in every.found), every.cut
+    return ((each, every.elements(each)) for each in every.found), every
 
 
 def _in_values(
-    near: Iterator[tuple[Value, list[Element]]],
     page: Page,
     matches: Matches,
     proof: Callable[..., Backlink],
     *,
     extended: bool,
-) -> Backlink | None:
-    """A string of JSON (D-7) or a value of XML (D-9) that is the target, or a link in the HTML that it carries."""
+    named: Collection[str],
+    index: Index | None,
+) -> tuple[Backlink | None, bool]:
+    """A string of JSON (D-7) or a value of XML (D-9) that is the target, or a link in the HTML that it carries.
+
+    And whether there is more in them than was read.
+    """
+    near, every = _values_near(page, named, index)
     resolve = partial(urls.resolve, base=page.url)
     for value, elements in near:
         if matches(value.href):
-            return proof(element=value.element, attribute=value.attribute, href=value.href)
+            return proof(element=value.element, attribute=value.attribute, href=value.href), every.cut
         found = _in_elements(elements, resolve, matches, proof, extended=extended)
         if (backlink := _best(found)) is not None:
-            return backlink
-    return None
+            return backlink, every.cut
+    return None, every.cut
 
 
 def _in_text(text: str, target: str, proof: Callable[..., Backlink]) -> Backlink | None:

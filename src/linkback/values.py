@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from linkback import prefilter, urls
-from linkback.elements import Element
+from linkback.elements import MOST_TAGS, Element
 from linkback.jsontext import read_links
 from linkback.markup import XmlValue, read_html, read_values
 from linkback.needles import holds, look_for, needles
@@ -45,17 +45,21 @@ class Value:
     href: str
     has_html: bool = False
 
-    def elements(self) -> list[Element]:
-        """The elements of the HTML that it carries, read anew each time."""
-        return read_html(self.href).elements if self.has_html else []
-
 
 @dataclass(slots=True)
 class Values:
-    """The values of a page, in order; `cut` where there were more of them than are read."""
+    """The values of a page, in order; `cut` where there is more in them than was read."""
 
     found: list[Value] = field(default_factory=list)
     cut: bool = False
+
+    def elements(self, value: Value) -> list[Element]:
+        """The elements of the HTML that one of them carries, read anew each time."""
+        if not value.has_html:
+            return []
+        document = read_html(value.href)
+        self.cut = self.cut or document.cut
+        return document.elements
 
 
 def read(page: Page, named: Collection[str] = ()) -> Values:
@@ -78,7 +82,7 @@ class _Sieve:
         #: what a reference may mean that is relative to the target's own host is not said by it
         self._relative = urls.site_host(page.url) in set(map(urls.site_host, named))
         self._html: list[bool] = []
-        self._pieces = self._number = 0
+        self._seen = self._pieces = self._number = 0
         #: whether there were more than are kept
         self.cut = False
 
@@ -97,6 +101,9 @@ class _Sieve:
         return [Value(each.element, each.attribute, each.value, html) for each, html in pairs]
 
     def _wanted(self, value: XmlValue) -> bool:
+        self._seen += 1
+        # no more of them are read
+        self.cut = self.cut or self._seen > MOST_TAGS
         html = not value.attribute and "<" in value.value and self._may_hold(value.value)
         if html and self._pieces == _MOST_HTML:
             html, self.cut = False, True

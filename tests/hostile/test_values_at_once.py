@@ -19,7 +19,7 @@ from tests.hostile.sources.valued import BODIES
 from tests.hostile.trial import memory, settle
 
 #: looks at one moment, MiB by which the process may grow for all of them, and by which after them
-_LOOKS, _MOST, _LEFT = 30, 150.0, 48.0
+_LOOKS, _MOST, _LEFT = 30, 125.0, 48.0
 _SOURCE = "http://s.test/note"
 
 
