@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import xmlrpc.client
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,6 +16,7 @@ from linkback import urls
 from linkback.errors import Reason, Refused, StoreError
 from linkback.jobs import External
 from linkback.model import Claim, Outcome
+from linkback.ownpages import Resolve
 from linkback.policy import Policy, Retry
 from linkback.protocols import Pingback
 from linkback.site import Site
@@ -42,18 +45,21 @@ def web() -> FakeWeb:
     return FakeWeb({S: f"<title>Note</title><p>I like <a href='{T}'>this</a> very much.</p>"})
 
 
-@pytest.fixture
-def site(web: FakeWeb) -> Iterator[Site]:
-    policy = Policy(settle_seconds=0, second_look_seconds=0)
-    with Site(
+def a_site(web: FakeWeb, resolve: Resolve | None) -> Site:
+    return Site(
         "https://t.example",
         store="sqlite://",
         fetch=web,
         runner=External(),
-        policy=policy,
+        policy=Policy(settle_seconds=0, second_look_seconds=0),
         retry=Retry(delays=()),
         resolve=resolve,
-    ) as site:
+    )
+
+
+@pytest.fixture
+def site(web: FakeWeb) -> Iterator[Site]:
+    with a_site(web, resolve) as site:
         yield site
 
 
@@ -457,6 +463,21 @@ def test_a_link_to_the_ping_url_proves_a_trackback(site: Site, web: FakeWeb, bas
     ask(site, "POST", "/trackback", TRACKBACK, FORM, query=AT_T, base=base)
     site.drain()
     assert len(site.mentions(T)) == 1
+
+
+@pytest.mark.parametrize("path", ["post", "%7Euser/post", "caf%c3%a9", "a%2db"])
+@pytest.mark.parametrize("named", [True, False], ids=["as its host says", "by its address"])
+def test_a_link_to_the_ping_url_that_a_page_advertises_proves_a_trackback_however_the_page_is_spelled(
+    web: FakeWeb, path: str, named: bool
+) -> None:
+    page = f"https://t.example/{path}"
+    with a_site(web, (lambda url: page) if named else None) as site:
+        said = re.search(r'trackback:ping="([^"]+)"', site.head(page, base="https://t.example"))
+        assert said is not None
+        web.pages[S] = f"<a href='{said[1]}'>x</a>"
+        ask(site, "POST", "/trackback", TRACKBACK, FORM, query="?" + html.unescape(said[1]).partition("?")[2])
+        site.drain()
+        assert len(site.mentions(page)) == 1
 
 
 @pytest.mark.parametrize(("path", "query"), [("/trackback", "&x=1"), ("/", "")])

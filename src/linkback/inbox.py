@@ -53,9 +53,7 @@ class Inbox(Checks):
             raise Refused(Reason.SAME_PAGE, "source and target are one page")
         # a trackback without a title has its source for one
         title = source if claim.title == claim.source else claim.title
-        # where the host does not say what a page is called, its usual spelling does
-        named = page if self.pages.asks else urls.canonical(page) or page
-        endpoint = as_advertised(claim.endpoint, target, named)
+        endpoint = as_advertised(claim.endpoint, target, page)
         claim = replace(claim, source=source, target=target, title=title, endpoint=endpoint)
         key = urls.pair_key(self.pages.url, source, page)
         self.admission.admit(claim, mentioned=lambda: self.store.mention_for(key) is not None)

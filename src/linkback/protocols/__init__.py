@@ -74,19 +74,26 @@ BUILTIN: tuple[Protocol, ...] = (Webmention(), Pingback(), TrackBack())
 def endpoint_url(protocol: Protocol, base: str, permalink: str) -> str:
     """Where our endpoint for a page listens: `base` and the protocol's name.
 
-    TrackBack says the target in the endpoint's URL only, so `permalink` goes there (protocols.md C-50).
+    TrackBack says the target in the endpoint's URL only, so `permalink` goes there (protocols.md C-50), in normal form:
+    a link to that URL is a proof, and a page has many spellings.
     """
     url = f"{base}/{protocol.name}"
-    return f"{url}?{urls.query({'target': permalink})}" if protocol.signpost.rdf else url
+    return f"{url}?{_naming(urls.canonical(permalink) or permalink)}" if protocol.signpost.rdf else url
 
 
 def as_advertised(endpoint: str, target: str, permalink: str) -> str:
-    """An endpoint of ours that names its page as some `target`, as the page itself names it; any other as it is.
+    """An endpoint of ours that names its page as some `target`, as `endpoint_url` has it; any other as it is.
 
-    Who sends says both, and a page has many spellings.
+    Who sends says both.
     """
-    url, said = urls.without_query(endpoint), urls.query({"target": target})
-    return f"{url}?{urls.query({'target': permalink})}" if endpoint == f"{url}?{said}" else endpoint
+    url, said = urls.without_query(endpoint), urls.query_value(endpoint, "target")
+    if not urls.same_page(said, target) or endpoint != f"{url}?{_naming(said)}":
+        return endpoint
+    return f"{url}?{_naming(urls.canonical(permalink) or permalink)}"
+
+
+def _naming(page: str) -> str:
+    return urls.query({"target": page})
 
 
 def advertise_headers(protocols: Iterable[Protocol], base: str, permalink: str) -> Headers:
