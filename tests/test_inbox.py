@@ -1174,6 +1174,20 @@ def test_where_edits_are_held_the_answer_tells_nothing_of_what_a_moderator_decid
     assert only(site).title == "New"
 
 
+def test_an_edit_that_is_held_is_said_to_be_when_its_page_was_away(make: Make, web: FakeWeb, clock: FakeClock) -> None:
+    site = make(moderate_edits=True)
+    for body in (LINKING, LINKING.replace("Note", "Bait")):
+        web.pages[S] = body
+        settled(site, clock)
+    web.pages[S] = Response(410, HTML, b"", S)
+    assert settled(site, clock) == (ClaimState.DELETED, Reason.SOURCE_GONE)
+    web.pages[S] = LINKING.replace("Note", "Bait")
+    assert settled(site, clock) == (ClaimState.PENDING, None)
+    assert only(site).status is Status.PENDING
+    site.moderate(only(site).id, Status.APPROVED)
+    assert settled(site, clock) == (ClaimState.UNCHANGED, None)
+
+
 def test_the_host_hears_of_an_edit_that_is_held(make: Make, web: FakeWeb, clock: FakeClock) -> None:
     """A host that publishes what it shows takes the mention down."""
     heard: list[tuple[str, Status]] = []

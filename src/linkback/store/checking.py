@@ -53,13 +53,13 @@ def finish(tables: Tables[C], connection: C, job: Job, verdict: Verdict) -> None
     anew = again if verdict.anew or (verdict.again is None and unanswered) else None
     last = None if anew else again
     if queue.end(tables.jobs, connection, job, last, parked=verdict.parked and not anew):
-        _record(tables.mentions, connection, verdict, late=False)
+        verdict = decisions.held(verdict, _record(tables.mentions, connection, verdict, late=False))
         _settle(tables.claims, connection, verdict, waiting, again=again is not None or verdict.parked)
         following = anew or (verdict.recheck if again is None and not verdict.parked else None)
         if following is not None:
             queue.add(tables.jobs, connection, job.site, JobKind.CHECK, job.subject, following)
     else:
-        _record(tables.mentions, connection, verdict, late=True)
+        verdict = decisions.held(verdict, _record(tables.mentions, connection, verdict, late=True))
         _settle_late(tables.claims, connection, verdict, waiting)
 
 
@@ -87,21 +87,24 @@ def _write(claims: Claims[C], connection: C, id: str, record: ClaimRecord, *, ag
     claims.change(connection, id, {**progress(record), "open": record.open and again})
 
 
-def _record(mentions: Mentions[C], connection: C, verdict: Verdict, *, late: bool) -> None:
-    """Write what a check found of a pair: its mention, or that it is gone.
+def _record(mentions: Mentions[C], connection: C, verdict: Verdict, *, late: bool) -> str:
+    """Write what a check found of a pair: its mention, or that it is gone; the status of a mention that was found.
 
     `late` says that the worker had lost its lease: it does not overwrite what a later check found.
     """
     # a moderator may speak meanwhile, who takes no turn
     row = mentions.locked(connection, verdict.key)
     if late and row is not None and decisions.is_stale(verdict, row):
-        return
+        return ""
     if verdict.removed and row is not None:
         mentions.change(connection, row.id, decisions.lost(verdict, row))
-    elif verdict.mention is not None:
-        if row is None:
-            number = mentions.add(connection, verdict, verdict.mention)
-        else:
-            number = row.id
-            mentions.change(connection, number, decisions.found(verdict.mention, row, holds_edits=verdict.holds_edits))
-        mentions.unite(connection, number, verdict.mention.protocols)
+    if verdict.removed or verdict.mention is None:
+        return ""
+    if row is None:
+        number, status = mentions.add(connection, verdict, verdict.mention), verdict.mention.status.value
+    else:
+        number, changes = row.id, decisions.found(verdict.mention, row, holds_edits=verdict.holds_edits)
+        mentions.change(connection, number, changes)
+        status = changes.get("status", row.status)
+    mentions.unite(connection, number, verdict.mention.protocols)
+    return status

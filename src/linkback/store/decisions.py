@@ -12,11 +12,13 @@ from typing import Any
 
 from linkback import urls
 from linkback.errors import StoreError
-from linkback.model import ARRIVED, Cause, Claim, Delivery, Mention, Outcome, Status
+from linkback.model import ARRIVED, Cause, Claim, ClaimState, Delivery, Mention, Outcome, Status
 from linkback.plaintext import collapse
 from linkback.store import MOST_OPEN_CLAIMS, ClaimRecord, Verdict, rows
 from linkback.store.rows import description, standing
 
+#: what is told of a mention that everybody sees
+_SHOWN = frozenset({ClaimState.SUCCESS, ClaimState.UPDATED, ClaimState.UNCHANGED})
 _HIDDEN_FOR_GOOD = frozenset({Status.REJECTED.value, Status.SPAM.value})
 
 
@@ -57,6 +59,14 @@ def _question(record: ClaimRecord) -> tuple[str, str, str, str]:
     """What two claims of one pair must share to have one answer: a protocol may count other links than another."""
     claim = record.claim
     return claim.protocol, urls.asked_for(claim.source), claim.target, claim.endpoint
+
+
+def held(verdict: Verdict, status: str) -> Verdict:
+    """A verdict as its claims are told it, given the status of the mention that it found: nobody sees a pending one."""
+    if status != Status.PENDING.value:
+        return verdict
+    claims = [replace(each, state=ClaimState.PENDING) if each.state in _SHOWN else each for each in verdict.claims]
+    return replace(verdict, claims=claims)
 
 
 def is_stale(verdict: Verdict, row: Any) -> bool:
