@@ -228,6 +228,17 @@ def test_a_claim_that_comes_meanwhile_is_looked_at_soon(site: Site, web: FakeWeb
     assert [mention.protocols for mention in site.mentions()] == [("webmention", "pingback")]
 
 
+def test_a_claim_that_joins_one_that_waited_for_long_has_a_day_of_its_own(site: Site, clock: FakeClock) -> None:
+    """Else a stranger, who pings early, would have a friend's ping fail within the hour."""
+    first = receive(site, protocol="trackback")
+    looks(site, clock, DAY * 23 / 24)
+    second = receive(site)
+    looks(site, clock, DAY / 2)
+    assert (state(site, first), state(site, second)) == (QUEUED, QUEUED)
+    looks(site, clock)
+    assert (state(site, first), state(site, second)) == (FAILED, FAILED)
+
+
 # old mentions
 
 

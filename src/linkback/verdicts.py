@@ -58,12 +58,12 @@ class Verdicts:
     def later(self, reading: Reading, records: Sequence[ClaimRecord], now: datetime) -> datetime | None:
         """When to look again at a source that a limit of our own kept us from: such a reading answers no claim.
 
-        None where it was none, where the sender waits, and where the claims of the pair have waited for so long that
+        None where it was none, where the sender waits, and where all claims of the pair have waited for so long that
         it is a failure like any other.
         """
         if reading.retry_after is None or self.inline:
             return None
-        age = now - min(record.received for record in records)
+        age = now - max(record.received for record in records)
         wait = wait_for(reading.retry_after, age, min(self.policy.host_queue(), _LONGEST_KEPT))
         return None if wait is None else now + wait
 
