@@ -7,10 +7,11 @@ for the registrable domain. Where others register names below one of his, as wit
 from __future__ import annotations
 
 import threading
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from linkback import addresses, urls
+from linkback.forks import in_child
 
 if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 def registrable(url: str) -> str:
     """The registrable domain of a URL's host, in lower-case ASCII and without a port; "" where it is no URL.
 
-    A host that has none, such as an IP address, `localhost` or a public suffix, is given as it is.
+    A host that has none, such as `localhost` or a public suffix, is given as it is; an IP address as what a client has
+    of them (`addresses.share`).
     """
     return _registrable(urls.host(url))
 
 
-_reading = threading.Lock()
 #: hosts of many blogs, each below a name of its own, that the list does not have
 _OF_BLOGS = frozenset(
     [
@@ -67,19 +68,34 @@ def _registrable(host: str) -> str:
     # a host whose last label is a number is an IPv4 address in the end, or was no URL (WHATWG URL)
     if name.endswith("]") or name.rpartition(".")[2].isdigit():
         return addresses.share(name.strip("[]")) or name
-    # not by every thread of a server at once (durable receive)
-    with _reading:
-        suffixes = _suffixes()
-    domain = suffixes.privatesuffix(name) or name
+    domain = _suffixes.read().privatesuffix(name) or name
     if domain not in _OF_BLOGS:
         return domain
     blog = name.removesuffix(domain).rstrip(".").rpartition(".")[2]
     return f"{blog}.{domain}" if blog not in ("", "www") else domain
 
 
-@cache
-def _suffixes() -> PublicSuffixList:
-    # 60 ms and 2 MB, which only those pay who hear of a stranger's page (figure: startup)
-    from publicsuffixlist import PublicSuffixList
+class _Suffixes:
+    """The Public Suffix List, which is read when it is first asked for, by one thread."""
 
-    return PublicSuffixList()
+    def __init__(self) -> None:
+        self._list: PublicSuffixList | None = None
+        self._begin()
+        in_child(self, _Suffixes._begin)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+
+    def read(self) -> PublicSuffixList:
+        """The list."""
+        # not by every thread of a server at once (durable receive)
+        with self._lock:
+            if self._list is None:
+                # 60 ms and 2 MB, which only those pay who hear of a stranger's page (figure: startup)
+                from publicsuffixlist import PublicSuffixList
+
+                self._list = PublicSuffixList()
+            return self._list
+
+
+_suffixes = _Suffixes()
