@@ -306,7 +306,7 @@ class Reading:
         if urls.same_page(page.url, claim.source):
             return False
         try:
-            return self._pages.means_same(page.url, urls.without_fragment(claim.target))
+            return self._answers.matcher(urls.without_fragment(claim.target))(page.url)
         except Exception as error:
             raise HostFailed(f"resolve failed for {claim.target}") from error
 
