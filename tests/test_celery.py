@@ -328,11 +328,14 @@ FORKING = """
     import os, sys, threading
     from celery import Celery
     from linkback.adapters.celery import CeleryRunner
+    from tests.serving import eventually
     options = {"data_folder_in": sys.argv[1], "data_folder_out": sys.argv[1]}
     app = Celery("blog", broker="filesystem://", set_as_current=False)
     app.conf.broker_transport_options = {**options, "control_folder": sys.argv[2]}
     runner = CeleryRunner(app)
     runner.nudge()
+    # two processes that write the files of this broker at once are in each other's way
+    eventually(lambda: os.listdir(sys.argv[1]))
     runner._wake.acquire()
     child = os.fork()
     if child == 0:
@@ -351,7 +354,9 @@ def test_a_forked_process_has_a_messenger_of_its_own(tmp_path: Path) -> None:
     queue, control = tmp_path / "queue", tmp_path / "control"
     queue.mkdir()
     command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(FORKING), str(queue), str(control)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, cwd=Path(__file__).parents[1]
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert len(list(queue.iterdir())) == 2
 

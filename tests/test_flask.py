@@ -632,7 +632,7 @@ APPLICATION = """
     app.config.update(LINKBACK_SITE="https://bob.example", LINKBACK_DATABASE="sqlite:///linkback.db",
                       LINKBACK_ALLOW_NETWORKS="127.0.0.0/8", LINKBACK_WORKERS=0, LINKBACK_MODERATE=True)
     linkback = Linkback(app)
-    linkback.on_mention(lambda mention: print("heard:", mention.title, flush=True))
+    linkback.on_mention(lambda mention: print(f"heard: {mention.title}", flush=True))
 """
 
 
