@@ -7,7 +7,6 @@ A look is for a "link" to the target, as in a source, or for the "post" and its 
 from __future__ import annotations
 
 import os
-import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +51,9 @@ LOOKS = {"link": linked, "post": owned}
 
 def look(see: Callable[[Page], None], body: str, kib: int) -> int:
     """Look for the link in a page with no more room than that."""
+    # not every system has it
+    import resource
+
     found = page(body)
     size = next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmSize" in line)
     resource.setrlimit(resource.RLIMIT_AS, (int(size) * 1024 + kib * 1024, resource.RLIM_INFINITY))
